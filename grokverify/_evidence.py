@@ -1,0 +1,261 @@
+"""What was seen: measurements, how they are known, and three-valued comparisons."""
+
+from __future__ import annotations
+
+import enum
+import math
+import numbers
+import operator
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+Number = int | float | Fraction  # Python compares these exactly, also across types
+
+
+class Grade(enum.IntEnum):
+    """How an enclosure was obtained. Computed from the evidence, never declared by a claim."""
+
+    EMPIRICAL = 1  # a tolerance that somebody chose
+    STATISTICAL = 2  # a confidence set over iid draws
+    CERTIFIED = 3  # a rigorous bound on every rounding error
+    EXACT = 4  # integers, rationals, finite fields
+    SYMBOLIC = 5  # an identity in symbols
+
+
+class Truth(enum.Enum):
+    HOLDS = "holds"
+    FAILS = "fails"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A named number known to lie in ``[lo, hi]``, how we know, and the risk of being wrong.
+
+    Args:
+        name: what was measured; equal names are merged over the cases of a check.
+        lo, hi: the enclosure; either may be infinite, neither may be NaN.
+        grade: how the enclosure was obtained.
+        risk: probability that the enclosure misses the true value.
+        unit: free text.
+        printed: the paper's number for the same quantity, shown beside the measured one.
+
+    Raises:
+        ValueError: the enclosure is empty or NaN, or the risk is not a probability.
+    """
+
+    name: str
+    lo: Number
+    hi: Number
+    grade: Grade
+    risk: float = 0.0
+    unit: str = ""
+    printed: Number | str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.lo <= self.hi:  # false for NaN as well
+            raise ValueError(
+                f"{self.name!r} has the empty enclosure [{self.lo}, {self.hi}]. A NaN came out of "
+                "the computation, or the ends are swapped: look at the step that produced it."
+            )
+        if not 0.0 <= self.risk <= 1.0:
+            raise ValueError(f"{self.name!r} has risk {self.risk}, which is not a probability.")
+
+    def at_least(self, bound: Number | Measurement) -> Comparison:
+        return Comparison(self, ">=", _given(bound))
+
+    def at_most(self, bound: Number | Measurement) -> Comparison:
+        return Comparison(self, "<=", _given(bound))
+
+    def equals(self, bound: Number | Measurement) -> Comparison:
+        return Comparison(self, "==", _given(bound))
+
+    def beside(self, *, printed: Number | str) -> Measurement:
+        """The same measurement with the paper's number (or formula) attached for display."""
+        value = printed if isinstance(printed, str) else _plain(self.name, printed)
+        return replace(self, printed=value)
+
+    def __str__(self) -> str:
+        low, high = show(self.lo), show(self.hi)
+        text = low if self.lo == self.hi else f"[{low}, {high}]"
+        return f"{self.name} = {text}{f' {self.unit}' if self.unit else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """``left relation right``, decided only where the two enclosures decide it."""
+
+    left: Measurement
+    relation: str
+    right: Measurement
+
+    @property
+    def name(self) -> str:
+        return self.left.name
+
+    @property
+    def truth(self) -> Truth:
+        a, b = self.left, self.right
+        holds, fails = {
+            ">=": (a.lo >= b.hi, a.hi < b.lo),
+            "<=": (a.hi <= b.lo, a.lo > b.hi),
+            "==": (a.lo == a.hi == b.lo == b.hi, a.hi < b.lo or a.lo > b.hi),
+        }[self.relation]
+        return Truth.HOLDS if holds else Truth.FAILS if fails else Truth.UNDECIDED
+
+    @property
+    def grade(self) -> Grade:
+        return min(self.left.grade, self.right.grade)
+
+    @property
+    def risk(self) -> float:
+        return self.left.risk + self.right.risk
+
+    def __str__(self) -> str:
+        b = self.right
+        bound = show(b.lo) if b.lo == b.hi else f"[{show(b.lo)}, {show(b.hi)}]"
+        claim = {">=": "at least", "<=": "at most", "==": "equal to"}[self.relation]
+        return f"{self.left} {self.truth.value} to be {claim} {bound}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a check's table: column name -> number or short text."""
+
+    columns: tuple[tuple[str, Number | str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Points of a curve; series of one name are joined over the cases of a check."""
+
+    name: str
+    x: tuple[Number, ...]
+    y: tuple[Number, ...]
+    printed: tuple[Number, ...] = ()
+    xlabel: str = ""
+    ylabel: str = ""
+    log: str = ""  # which axes are logarithmic: "", "x", "y" or "xy"
+
+
+def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
+    """A number known exactly: an int or a Fraction (sympy and numpy integers are converted).
+
+    Raises:
+        TypeError: the value is a float, which is never exact.
+    """
+    number = _plain(name, value)
+    if isinstance(number, float):
+        raise TypeError(
+            f"exact({name!r}, {number!r}) was given a float. A float carries rounding error: pass "
+            "an int or a Fraction, or use approx(name, value, radius) for an empirical number."
+        )
+    return Measurement(name, number, number, Grade.EXACT, unit=unit)
+
+
+def enclosed(name: str, lo: Any, hi: Any, *, unit: str = "") -> Measurement:
+    """A number between two rigorous bounds. For tools that bound every rounding error."""
+    return Measurement(name, _plain(name, lo), _plain(name, hi), Grade.CERTIFIED, unit=unit)
+
+
+def approx(name: str, value: Any, radius: Any = 0.0, *, unit: str = "") -> Measurement:
+    """A floating-point number, give or take a radius that somebody chose.
+
+    Raises:
+        ValueError: the value or the radius is NaN or infinite, or the radius is negative.
+    """
+    number, r = _plain(name, value), _plain(name, radius)
+    if not (math.isfinite(number) and math.isfinite(r) and r >= 0):
+        raise ValueError(
+            f"approx({name!r}, {number}, {r}) is not a finite number with a radius >= 0. NaN or "
+            "infinity is an error, never evidence: look for an overflow, 0/0 or a diverged run."
+        )
+    return Measurement(name, number - r, number + r, Grade.EMPIRICAL, unit=unit)
+
+
+def row(**columns: Any) -> Row:
+    """A line for the check's table in the report, e.g. ``row(p=7, width=12, printed=4.7)``."""
+    return Row(tuple((k, v if isinstance(v, str) else _plain(k, v)) for k, v in columns.items()))
+
+
+def series(
+    name: str,
+    *,
+    x: Any,
+    y: Any,
+    printed: Any = (),
+    xlabel: str = "",
+    ylabel: str = "",
+    log: str = "",
+) -> Series:
+    """Points for a plot in the report; scalars and sequences both do.
+
+    Args:
+        name: curves of one name are joined over the cases of a check.
+        x, y: the driving size and the measured value.
+        printed: the paper's value at each x, drawn as a second curve.
+        xlabel, ylabel: axis labels; those of the first series count.
+        log: which axes are logarithmic: "", "x", "y" or "xy".
+
+    Raises:
+        ValueError: the lengths differ, a value is NaN, or ``log`` is not one of the four.
+    """
+    xs, ys, ps = (_many(name, part) for part in (x, y, printed))
+    if len(xs) != len(ys) or (ps and len(ps) != len(xs)):
+        raise ValueError(
+            f"series {name!r} has {len(xs)} x, {len(ys)} y and {len(ps)} printed values; "
+            "give one y (and one printed value, or none) for every x."
+        )
+    if log not in ("", "x", "y", "xy"):
+        raise ValueError(f"series {name!r} has log={log!r}; choose '', 'x', 'y' or 'xy'.")
+    if any(value != value for value in (*xs, *ys, *ps)):
+        raise ValueError(f"series {name!r} contains NaN; leave the point out or mend its source.")
+    return Series(name, xs, ys, ps, xlabel, ylabel, log)
+
+
+def show(x: Number) -> str:
+    """A number as people read it: short, and exact where that fits."""
+    if isinstance(x, float):
+        return f"{x:.6g}"
+    text = str(x)
+    return text if len(text) <= 24 else f"{float(x):.6g}"
+
+
+def _many(name: str, values: Any) -> tuple[Number, ...]:
+    if hasattr(values, "tolist"):
+        values = values.tolist()
+    if isinstance(values, Sequence):
+        return tuple(_plain(name, value) for value in values)
+    return (_plain(name, values),)
+
+
+def _given(bound: Number | Measurement) -> Measurement:
+    """A bound written in the statement is part of the statement: it lowers no grade."""
+    if isinstance(bound, Measurement):
+        return bound
+    value = _plain("bound", bound)
+    return Measurement("bound", value, value, Grade.SYMBOLIC)
+
+
+def _plain(name: str, value: Any) -> Number:
+    """Convert numpy, torch and sympy scalars to int, Fraction or float without rounding."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int | float | Fraction):
+        return value
+    if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        return _plain(name, value.item())
+    if isinstance(value, numbers.Rational):
+        return Fraction(int(value.numerator), int(value.denominator))
+    try:
+        return operator.index(value)
+    except TypeError:
+        pass
+    if isinstance(value, numbers.Real) or type(value).__module__.startswith(("sympy", "flint")):
+        return float(value)
+    raise TypeError(
+        f"{name!r} is a {type(value).__name__}, not a single number. Reduce it first, for example "
+        "with float(x.max()), or yield one measurement for each entry."
+    )

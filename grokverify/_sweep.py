@@ -1,0 +1,267 @@
+"""Run one check or control over its domain, and collect what it saw."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, Verbosity
+
+from grokverify._claim import Check
+from grokverify._evidence import Comparison, Grade, Measurement, Row, Series, Truth
+from grokverify._lab import Lab
+from grokverify._verdict import Outcome, Tally
+
+ROWS = 200  # a record keeps this many table rows ...
+POINTS = 2000  # ... and this many points of a series
+Item = Comparison | Measurement | Row | Series
+
+
+class _Refuted(Exception):
+    """Ends a case at its first failing comparison; Hypothesis shrinks the case."""
+
+    def __init__(self, case: dict[str, Any], comparison: Comparison) -> None:
+        super().__init__(str(comparison))
+        self.case, self.comparison = case, comparison
+
+
+class _Settled(BaseException):
+    """Ends a sweep at once, past Hypothesis: nothing more is to be learnt from it."""
+
+
+@dataclass
+class _Notes:
+    """What has been seen so far."""
+
+    hulls: dict[str, Measurement] = field(default_factory=dict)
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    rows: list[Row] = field(default_factory=list)
+    curves: dict[str, Series] = field(default_factory=dict)
+    undecided: list[str] = field(default_factory=list)
+    grade: Grade = Grade.SYMBOLIC
+    risk: float = 0.0
+    cases: int = 0
+    first: tuple[dict[str, Any], Comparison] | None = None  # the first failure of a control
+
+    def take(self, item: Item) -> None:
+        if isinstance(item, Row):
+            if len(self.rows) < ROWS:
+                self.rows.append(item)
+        elif isinstance(item, Series):
+            self.curves[item.name] = _joined(self.curves.get(item.name), item)
+        elif isinstance(item, Measurement):
+            self.hulls[item.name] = _hull(self.hulls.get(item.name), item)
+        else:
+            self.hulls[item.name] = _hull(self.hulls.get(item.name), item.left)
+            self.tallies[item.name] = _tally(self.tallies.get(item.name), item)
+            self.grade = min(self.grade, item.grade)
+            self.risk += item.risk
+
+
+def observe_case(check: Check, lab: Lab, case: dict[str, Any]) -> Iterator[Item]:
+    """The items one case yields, each checked to be of a kind that a check may yield."""
+    seen = check.observe(lab, **case)
+    if not hasattr(seen, "__iter__"):
+        raise TypeError(f"check {check.name!r} returned {type(seen).__name__}. {_HOW_TO_YIELD}")
+    spent = 0.0
+    for item in seen:
+        if not isinstance(item, Item):
+            raise TypeError(f"check {check.name!r} yielded {type(item).__name__}. {_HOW_TO_YIELD}")
+        if isinstance(item, Comparison):
+            spent += item.risk
+            if spent > lab.alpha * (1 + 1e-9):
+                raise ValueError(
+                    f"check {check.name!r} spends risk {spent:.2g} in one case, over its budget "
+                    f"{lab.alpha:.2g}. Give the k-th random comparison lab.share(k)."
+                )
+        yield item
+
+
+_HOW_TO_YIELD = (
+    "A check is a generator: it yields comparisons such as exact('rank', r).equals(n) or "
+    "approx('defect', d).at_most(1e-9), measurements, row(...) and series(...)."
+)
+
+
+def sweep(check: Check, lab: Lab, *, standing: set[str] | None = None) -> Outcome:
+    """Observe every case. ``standing``: comparisons that a negative control has yet to fell."""
+    from grokverify._verify import Skip
+
+    start, notes = time.perf_counter(), _Notes()
+    truth, witness, failing, detail = Truth.HOLDS, None, "", ""
+    error = skipped = coverage = ""
+    try:
+        domain = check.cases(lab)
+        coverage = check.coverage or _coverage(domain)
+        _drive(check, lab, domain, notes, standing)
+    except _Refuted as e:
+        truth, witness, failing, detail = Truth.FAILS, e.case, e.comparison.name, str(e.comparison)
+    except _Settled:
+        pass
+    except Skip as e:
+        truth, skipped = Truth.UNDECIDED, str(e)
+    except Exception as e:
+        if isinstance(e, hypothesis.errors.Unsatisfiable | hypothesis.errors.FailedHealthCheck):
+            truth, detail = Truth.UNDECIDED, f"vacuous: {_first_line(e)}"
+        else:
+            truth, error = Truth.UNDECIDED, "".join(traceback.format_exception(e, limit=-3))
+    if notes.first is not None:  # a negative control that failed somewhere
+        witness, failing = notes.first[0], notes.first[1].name
+        truth, detail = Truth.FAILS, str(notes.first[1])
+    elif truth is Truth.HOLDS:
+        truth, detail = _settle(check, notes)
+    return Outcome(
+        check=check.name,
+        truth=truth,
+        grade=notes.grade if notes.tallies else Grade.EMPIRICAL,
+        coverage=coverage or "sampled",
+        cases=notes.cases,
+        risk=notes.risk,
+        breaks=check.breaks,
+        must=check.must,
+        tallies=tuple(notes.tallies.values()),
+        constants=tuple(notes.hulls.values()),
+        rows=tuple(notes.rows),
+        series=tuple(notes.curves.values()),
+        witness=witness,
+        failing=failing,
+        detail=detail,
+        error=error,
+        skipped=skipped,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _settle(check: Check, notes: _Notes) -> tuple[Truth, str]:
+    if not notes.tallies:
+        return Truth.UNDECIDED, (
+            "vacuous: nothing was compared. Yield at least one comparison in some case, and see "
+            "that the domain is not empty."
+        )
+    if notes.undecided:
+        more = len(notes.undecided) - 1
+        return Truth.UNDECIDED, notes.undecided[0] + (f" (and {more} more)" if more else "")
+    if check.names and check.names not in notes.hulls:
+        return Truth.UNDECIDED, (
+            f"a check of this kind must measure {check.names!r}, but nothing of that name was "
+            "yielded."
+        )
+    return Truth.HOLDS, ""
+
+
+def _drive(check: Check, lab: Lab, domain: Any, notes: _Notes, standing: set[str] | None) -> None:
+    def observe(**case: Any) -> None:
+        place = replace(lab, alpha=lab.share(notes.cases + 1))
+        if check.must == "fail":
+            _observe_negative(check, place, case, notes, standing or set())
+        else:
+            _observe(check, place, case, notes)
+        notes.cases += 1
+
+    if not isinstance(domain, Mapping):
+        cases: tuple[dict[str, Any], ...] = domain or ({},)
+        for case in cases:
+            observe(**case)
+        return
+    shrink = () if check.must else (Phase.shrink,)
+    settings = hypothesis.settings(
+        max_examples=lab.cases,
+        phases=(Phase.explicit, Phase.generate, *shrink),
+        deadline=None,
+        database=None,
+        report_multiple_bugs=False,
+        verbosity=Verbosity.quiet,
+        suppress_health_check=(HealthCheck.too_slow, HealthCheck.differing_executors),
+    )
+    key = int(lab.generator("hypothesis").integers(2**63))
+    hypothesis.seed(key)(settings(hypothesis.given(**domain)(observe)))()
+
+
+def _observe(check: Check, lab: Lab, case: dict[str, Any], notes: _Notes) -> None:
+    for item in observe_case(check, lab.at(case), case):
+        notes.take(item)
+        if not isinstance(item, Comparison):
+            continue
+        if item.truth is Truth.UNDECIDED:
+            notes.undecided.append(f"{item} at {case}")
+        elif item.truth is Truth.FAILS:
+            if item.grade is Grade.STATISTICAL:
+                # Never shrunk: a smaller case is another random event. Confirmed on fresh streams.
+                if _confirmed(check, lab.at("confirm"), case, item.name):
+                    notes.first = (case, item)
+                else:
+                    notes.undecided.append(f"{item} at {case}, but not on fresh streams")
+                raise _Settled
+            raise _Refuted(case, item)
+
+
+def _confirmed(check: Check, lab: Lab, case: dict[str, Any], name: str) -> bool:
+    for item in observe_case(check, lab.at(case), case):
+        if isinstance(item, Comparison) and item.name == name and item.truth is Truth.FAILS:
+            return True
+    return False
+
+
+def _observe_negative(
+    check: Check, lab: Lab, case: dict[str, Any], notes: _Notes, standing: set[str]
+) -> None:
+    for item in observe_case(check, lab.at(case), case):
+        notes.take(item)
+        if isinstance(item, Comparison) and item.truth is Truth.FAILS:
+            notes.first = notes.first or (case, item)
+    felled = {name for name, t in notes.tallies.items() if t.failed}
+    if felled and not standing - felled:
+        notes.cases += 1
+        raise _Settled
+
+
+def _coverage(domain: Any) -> str:
+    return "sampled" if isinstance(domain, Mapping) else "exhaustive" if domain else "universal"
+
+
+def _hull(old: Measurement | None, new: Measurement) -> Measurement:
+    if old is None:
+        return new
+    return replace(
+        old,
+        lo=min(old.lo, new.lo),
+        hi=max(old.hi, new.hi),
+        grade=min(old.grade, new.grade),
+        risk=min(1.0, old.risk + new.risk),
+        printed=old.printed if old.printed == new.printed else None,
+    )
+
+
+def _tally(old: Tally | None, new: Comparison) -> Tally:
+    t = new.truth
+    b = new.right
+    base = old or Tally(new.name, new.relation, b.lo, b.hi, new.grade)
+    return replace(
+        base,
+        bound_lo=min(base.bound_lo, b.lo),
+        bound_hi=max(base.bound_hi, b.hi),
+        grade=min(base.grade, new.grade),
+        held=base.held + (t is Truth.HOLDS),
+        failed=base.failed + (t is Truth.FAILS),
+        undecided=base.undecided + (t is Truth.UNDECIDED),
+    )
+
+
+def _joined(old: Series | None, new: Series) -> Series:
+    if old is None:
+        return new
+    room = max(0, POINTS - len(old.x))
+    return replace(
+        old,
+        x=old.x + new.x[:room],
+        y=old.y + new.y[:room],
+        printed=old.printed + new.printed[:room],
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -1,0 +1,97 @@
+"""Probabilities from iid trials: confidence sets that may be watched and stopped at will."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from scipy.special import betaln
+from scipy.stats import beta
+
+from grokverify._evidence import Comparison, Grade, Measurement
+from grokverify._lab import Lab
+
+BLOCK = 500
+
+
+def frequency(name: str, events: Any, alpha: float) -> Measurement:
+    """Clopper-Pearson confidence interval for P(event), from a fixed number of iid trials.
+
+    Args:
+        events: boolean array or tensor, one entry a trial.
+        alpha: probability that the interval misses, both tails together.
+
+    Raises:
+        ValueError: there is no trial, or alpha is not in (0, 1).
+    """
+    seen = np.asarray(events.cpu() if hasattr(events, "cpu") else events, dtype=bool).ravel()
+    n, k = seen.size, int(seen.sum())
+    if n == 0 or not 0.0 < alpha < 1.0:
+        raise ValueError(f"frequency({name!r}) needs trials and 0 < alpha < 1; got {n}, {alpha}.")
+    lo = float(beta.ppf(alpha / 2, k, n - k + 1)) if k else 0.0
+    hi = float(beta.isf(alpha / 2, k + 1, n - k)) if k < n else 1.0
+    return Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha)
+
+
+def decide(
+    name: str,
+    draw_block: Callable[[Lab, int], Any],
+    *,
+    lab: Lab,
+    at_most: float | None = None,
+    at_least: float | None = None,
+    kth: int = 1,
+) -> Comparison:
+    """Draw blocks of iid trials until a confidence sequence settles P(event) against a bound.
+
+    Args:
+        draw_block: ``(lab, n) -> n booleans``, iid given the streams of the lab it gets.
+        lab: its trial cap ends an undecided run; its budget pays for the k-th decision of a case.
+        at_most, at_least: the claimed bound; give exactly one.
+        kth: which random decision of this case this is, counted from 1.
+
+    Returns:
+        The comparison, undecided if the cap was reached first. Its enclosure is a beta-binomial
+        mixture confidence sequence (Robbins 1970), valid at every stopping time.
+
+    Raises:
+        ValueError: not exactly one bound is given, or a block has the wrong size.
+    """
+    if (at_most is None) == (at_least is None):
+        raise ValueError(f"decide({name!r}) needs exactly one of at_most and at_least.")
+    alpha, trials, hits, block = lab.share(kth), 0, 0, 0
+    while True:
+        size = min(BLOCK, lab.trials - trials)
+        events = draw_block(lab.at(["block", block]), size)
+        events = np.asarray(events.cpu() if hasattr(events, "cpu") else events, dtype=bool).ravel()
+        if events.size != size:
+            raise ValueError(f"decide({name!r}) asked for {size} trials and got {events.size}.")
+        trials, hits, block = trials + size, hits + int(events.sum()), block + 1
+        lo, hi = confidence_sequence(hits, trials, alpha)
+        seen = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha)
+        told = seen.at_most(at_most) if at_most is not None else seen.at_least(at_least or 0.0)
+        if told.truth.value != "undecided" or trials >= lab.trials:
+            return told
+
+
+def confidence_sequence(hits: int, trials: int, alpha: float) -> tuple[float, float]:
+    """All p whose beta(1/2, 1/2)-mixture martingale is still below 1/alpha, rounded outwards."""
+    if trials == 0:
+        return 0.0, 1.0
+    mixture = betaln(hits + 0.5, trials - hits + 0.5) - betaln(0.5, 0.5)
+    top = hits / trials
+
+    def rejected(p: float) -> bool:
+        logp = hits * math.log(p) if hits else 0.0
+        logq = (trials - hits) * math.log1p(-p) if hits < trials else 0.0
+        return bool(mixture - logp - logq >= -math.log(alpha))
+
+    def edge(inside: float, outside: float) -> float:
+        for _ in range(100):
+            middle = (inside + outside) / 2
+            inside, outside = (inside, middle) if rejected(middle) else (middle, outside)
+        return outside
+
+    return (edge(top, 0.0) if hits else 0.0), (edge(top, 1.0) if hits < trials else 1.0)
