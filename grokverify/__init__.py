@@ -33,8 +33,19 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(("Check", "Claim", "Source", "check"), "_claim"),
     **dict.fromkeys(
-        ("Comparison", "Grade", "Measurement", "Row", "Series", "Truth")
-        + ("approx", "enclosed", "exact", "row", "series"),
+        [
+            "Comparison",
+            "Grade",
+            "Measurement",
+            "Row",
+            "Series",
+            "Truth",
+            "approx",
+            "enclosed",
+            "exact",
+            "row",
+            "series",
+        ],
         "_evidence",
     ),
     "Lab": "_lab",

@@ -6,15 +6,16 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, as_completed
 from pathlib import Path
 from types import ModuleType
 
 from grokverify._claim import Claim
 from grokverify._lab import Lab
-from grokverify._verdict import Record
-from grokverify._verify import verify
+from grokverify._verdict import Record, Verdict
+from grokverify._verify import failed, verify
 
 
 def find(place: str) -> dict[str, Claim]:
@@ -47,14 +48,35 @@ def verify_ref(ref: str, lab: Lab) -> Record:
 def run(refs: Sequence[str], labs: Sequence[Lab], executor: Executor) -> Iterator[Record]:
     """Verify many claims, records in order of completion.
 
+    A task that raises, or whose process dies, becomes a record with the verdict ERROR.
+
     Args:
         refs: what ``find`` understands, one claim each.
         labs: one a device, used in turn.
         executor: any executor; strings and labs go out, records come back.
     """
-    futures = [executor.submit(verify_ref, ref, labs[i % len(labs)]) for i, ref in enumerate(refs)]
+    todo = [(ref, labs[i % len(labs)]) for i, ref in enumerate(refs)]
+    futures = {executor.submit(verify_ref, ref, lab): (ref, lab) for ref, lab in todo}
     for future in as_completed(futures):
-        yield future.result()
+        ref, lab = futures[future]
+        try:
+            yield future.result()
+        except BrokenExecutor as e:
+            yield failed(ref, lab, f"{_LOST}: {e}", "")
+        except Exception as e:
+            why = f"{type(e).__name__}: {e}"
+            yield failed(ref, lab, why, "".join(traceback.format_exception(e, limit=-3)))
+
+
+_LOST = (
+    "worker lost: the process died while this claim was under way (a crash in native code, a kill "
+    "or no memory left). Run the claim alone to see which"
+)
+
+
+def lost(record: Record) -> bool:
+    """Whether the record only says that its process died."""
+    return record.verdict is Verdict.ERROR and record.reason.startswith(_LOST)
 
 
 def _load(target: str) -> ModuleType:

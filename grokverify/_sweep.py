@@ -97,7 +97,8 @@ def sweep(check: Check, lab: Lab, *, standing: set[str] | None = None) -> Outcom
     try:
         domain = check.cases(lab)
         coverage = check.coverage or _coverage(domain)
-        _drive(check, lab, domain, notes, standing)
+        if domain or not callable(check.domain):  # an empty list chosen by the lab is vacuous
+            _drive(check, lab, domain, notes, standing)
     except _Refuted as e:
         truth, witness, failing, detail = Truth.FAILS, e.case, e.comparison.name, str(e.comparison)
     except _Settled:

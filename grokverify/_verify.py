@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from grokverify._claim import Check, Claim
-from grokverify._evidence import Comparison, Truth
+from grokverify._evidence import Comparison, Grade, Truth
 from grokverify._lab import Lab
 from grokverify._machine import describe
 from grokverify._sweep import observe_case, sweep
-from grokverify._verdict import Outcome, Record, judge
+from grokverify._verdict import Outcome, Record, Verdict, judge
 
 
 class Skip(Exception):
@@ -69,6 +69,29 @@ def verify(claim: Claim, lab: Lab, *, ref: str = "") -> Record:
         gap=claim.gap,
         ref=ref,
         source_sha256=source_hash(claim),
+        machine=describe(lab.device),
+    )
+
+
+def failed(ref: str, lab: Lab, why: str, trace: str) -> Record:
+    """The record of a claim that could not even be loaded, or whose process was lost."""
+    outcome = Outcome(
+        "load", Truth.UNDECIDED, Grade.EMPIRICAL, "universal", cases=0, risk=0.0, error=trace or why
+    )
+    return Record(
+        claim=ref,
+        title=ref,
+        statement="",
+        source={"paper": "", "locator": "", "arxiv": ""},
+        origin="ours",
+        expect=Verdict.VERIFIED,
+        verdict=Verdict.ERROR,
+        reason=why,
+        checks=(outcome,),
+        controls=(),
+        lab=asdict(lab),
+        seconds=0.0,
+        ref=ref,
         machine=describe(lab.device),
     )
 

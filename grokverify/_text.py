@@ -1,0 +1,62 @@
+"""Records as lines of plain text, for terminals."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from grokverify._verdict import Record, Verdict
+
+ICONS = {
+    Verdict.VERIFIED: "✓",
+    Verdict.REFUTED: "✗",
+    Verdict.INCONCLUSIVE: "?",
+    Verdict.ERROR: "!",
+    Verdict.SKIPPED: "–",
+}
+_COLOURS = {
+    Verdict.VERIFIED: "32",
+    Verdict.REFUTED: "35",
+    Verdict.INCONCLUSIVE: "33",
+    Verdict.ERROR: "31",
+    Verdict.SKIPPED: "36",
+}
+# Escape sequences, control characters and bidirectional overrides from outside stay text.
+_UNSAFE = re.compile(
+    "\x1b\\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def safe(text: str, limit: int = 2000) -> str:
+    """Text from outside, without control characters and of bounded length."""
+    clean = _UNSAFE.sub("�", text)
+    return clean if len(clean) <= limit else f"{clean[:limit]}... ({len(text)} characters)"
+
+
+def line(record: Record, *, colour: bool = False) -> str:
+    """One record on one line."""
+    best = record.strongest
+    how = f"{best.grade.name.lower()} x {best.coverage}" if best else ""
+    word = f"{ICONS[record.verdict]} {record.verdict.value:<12}"
+    if colour:
+        word = f"\x1b[{_COLOURS[record.verdict]}m{word}\x1b[0m"
+    note = "" if record.as_expected else f"  expected {record.expect.value}"
+    return f"{word} {how:<24} {record.seconds:7.2f} s  {safe(record.claim, 90)}{note}"
+
+
+def table(records: Sequence[Record], *, colour: bool = False) -> Iterable[str]:
+    """A line a record, with the reason under every surprise."""
+    for record in records:
+        yield line(record, colour=colour)
+        if not record.as_expected:
+            yield f"    {safe(record.reason or 'no reason was given')}"
+
+
+def counts(records: Sequence[Record]) -> str:
+    """How many of each verdict, how many as expected, and the summed risk."""
+    by = Counter(r.verdict for r in records)
+    told = ", ".join(f"{by[v]} {v.value}" for v in Verdict if by[v]) or "no claims"
+    fine = sum(r.as_expected for r in records)
+    risk = sum(r.risk for r in records)
+    return f"{told}; {fine} of {len(records)} as expected; summed risk {risk:.2g}"

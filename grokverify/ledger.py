@@ -1,0 +1,82 @@
+"""The ledger: every numbered statement of a paper, with its claims or the reason why none.
+
+``list`` and ``show`` read only this file; they import neither torch nor a claim.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A numbered statement of a paper, or one of our own.
+
+    ``claims`` holds claim ids mapped to references "module:name"; ``unchecked`` says why where
+    there is none. ``cost`` is "instant", "seconds", "minutes" or "gpu".
+    """
+
+    id: str
+    paper: str
+    locator: str
+    statement: str
+    cost: str
+    origin: str
+    claims: tuple[tuple[str, str], ...]
+    unchecked: str = ""
+
+
+def read(path: str | Path | None = None) -> list[Item]:
+    """The items of a ledger file, by default the one that ships with the theorems.
+
+    Raises:
+        LookupError: no ledger is installed.
+        ValueError: the file is malformed, or an item has neither a claim nor a reason.
+    """
+    where = Path(path) if path else shipped()
+    try:
+        raw = tomllib.loads(where.read_text(encoding="utf-8"))["item"]
+        items = [
+            Item(
+                id=row["id"],
+                paper=row["paper"],
+                locator=row["locator"],
+                statement=row["statement"],
+                cost=row["cost"],
+                origin=row.get("origin", "paper"),
+                claims=tuple(sorted(row.get("claims", {}).items())),
+                unchecked=row.get("unchecked", ""),
+            )
+            for row in raw
+        ]
+    except (KeyError, TypeError, AttributeError, tomllib.TOMLDecodeError) as e:
+        raise ValueError(f"{where} is no ledger: {type(e).__name__} {e}.") from None
+    for item in items:
+        if bool(item.claims) == bool(item.unchecked):
+            raise ValueError(
+                f"{where}: item {item.id!r} needs claims or a reason in 'unchecked', and not both."
+            )
+    return items
+
+
+def shipped() -> Path:
+    """The ledger of the ``theorems`` package, found without importing it.
+
+    Raises:
+        LookupError: the package is not installed or has no ledger.
+    """
+    spec = importlib.util.find_spec("theorems")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(folder) / "ledger.toml").is_file():
+            return path
+    raise LookupError(
+        "no theorems/ledger.toml is on the path. Run in a checkout, or name a module or a file."
+    )
+
+
+def references(items: list[Item]) -> dict[str, str]:
+    """Claim id -> "module:name" of every claim in the ledger, in the ledger's order."""
+    return {claim: ref for item in items for claim, ref in item.claims}

@@ -1,0 +1,248 @@
+"""Records as JSON lines: written atomically, sealed, read with care, compared."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from grokverify._evidence import Grade, Measurement, Row, Series, Truth
+from grokverify._verdict import Outcome, Record, Tally, Verdict
+
+SCHEMA = 1
+
+
+class BadRecord(ValueError):
+    """A line that is not a record of this schema, or not the one that was written."""
+
+
+def to_json(record: Record) -> str:
+    """One line of strict JSON, sealed with the SHA-256 of its content."""
+    body = _encode(record)
+    body["seal"] = _seal(body)
+    return json.dumps(body, allow_nan=False, ensure_ascii=True)
+
+
+def from_json(line: str) -> Record:
+    """The inverse of ``to_json``.
+
+    Raises:
+        BadRecord: the line is truncated, foreign, of another schema, or was altered.
+    """
+    try:
+        body = json.loads(line)
+    except ValueError as e:
+        raise BadRecord(f"not JSON ({e}); the line is truncated or damaged") from None
+    if not isinstance(body, dict) or "claim" not in body:
+        raise BadRecord("not a grokverify record: it has no 'claim'")
+    if body.get("schema") != SCHEMA:
+        raise BadRecord(
+            f"schema {body.get('schema')!r}, this version reads {SCHEMA}; run the claim again"
+        )
+    if body.pop("seal", None) != _seal(body):
+        raise BadRecord("the seal does not match: the line was altered after it was written")
+    try:
+        return _record(body)
+    except (KeyError, TypeError, ValueError) as e:
+        raise BadRecord(f"a field is missing or malformed ({type(e).__name__}: {e})") from None
+
+
+def write(path: str | Path, records: Iterable[Record]) -> None:
+    """Replace the file by these records, or leave it untouched.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; the old file is still there.
+    """
+    write_text(path, "".join(to_json(r) + "\n" for r in records))
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Replace a text file in one step: a reader sees the old file or the new one, never a part.
+
+    Raises:
+        OSError: the folder cannot be written or the disk is full; the old file is still there.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def append(path: str | Path, record: Record) -> None:
+    """Add one record to a file and see that it is on the disk."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(to_json(record) + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(path: str | Path) -> tuple[list[Record], list[str]]:
+    """The readable records of a file, the last one of each claim, and what was wrong elsewhere.
+
+    Raises:
+        OSError: there is no such file, or it may not be read.
+    """
+    found: dict[str, Record] = {}
+    problems = []
+    text = Path(path).read_bytes().decode("utf-8", errors="replace")
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                record = from_json(line)
+            except BadRecord as e:
+                problems.append(f"{path}, line {number}: {e}. It is ignored.")
+            else:
+                found[record.claim] = record
+    return list(found.values()), problems
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One way in which two runs differ; ``regression`` makes ``grokverify diff`` exit with 1."""
+
+    claim: str
+    what: str
+    regression: bool
+
+
+def diff(old: Iterable[Record], new: Iterable[Record]) -> list[Difference]:
+    """What changed between two runs, regressions first.
+
+    Exact and symbolic constants must agree exactly, statistical ones must agree for equal seed
+    and effort or overlap, empirical ones up to 1e-6 relative and 1e-9 absolute.
+    """
+    before, after = ({r.claim: r for r in run} for run in (old, new))
+    found = []
+    for claim in sorted(set(before) | set(after)):
+        a, b = before.get(claim), after.get(claim)
+        if a is None or b is None:
+            found.append(Difference(claim, "added" if a is None else "removed", b is None))
+            continue
+        if a.verdict is not b.verdict:
+            what = f"verdict {a.verdict.value} -> {b.verdict.value}"
+            found.append(Difference(claim, what, not b.as_expected))
+        if (a.hypotheses, a.assumes) != (b.hypotheses, b.assumes):
+            found.append(Difference(claim, "its hypotheses or assumptions changed", False))
+        found += [Difference(claim, what, hard) for what, hard in _constants(a, b)]
+    return sorted(found, key=lambda d: (not d.regression, d.claim, d.what))
+
+
+def _constants(a: Record, b: Record) -> Iterable[tuple[str, bool]]:
+    theirs = {(o.check, m.name): m for o in b.checks for m in o.constants}
+    for o in a.checks:
+        for m in o.constants:
+            n = theirs.get((o.check, m.name))
+            if n is not None and _apart(m, n):
+                yield f"{o.check}: {m} -> {n}", m.hi < n.lo or n.hi < m.lo
+
+
+def _apart(m: Measurement, n: Measurement) -> bool:
+    if m.grade is Grade.EMPIRICAL or n.grade is Grade.EMPIRICAL:
+        pairs = ((float(m.lo), float(n.lo)), (float(m.hi), float(n.hi)))
+        return not all(math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9) for x, y in pairs)
+    if m.grade in (Grade.STATISTICAL, Grade.CERTIFIED):
+        return m.hi < n.lo or n.hi < m.lo
+    return (m.lo, m.hi) != (n.lo, n.hi)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Grade):
+        return value.name.lower()
+    if isinstance(value, Truth | Verdict):
+        return value.value
+    if isinstance(value, Row):
+        return {k: _encode(v) for k, v in value.columns}
+    if isinstance(value, Fraction):
+        return {"fraction": [_encode(value.numerator), _encode(value.denominator)]}
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"float": str(value)}
+    if isinstance(value, int) and abs(value) >= 1 << 4096:
+        return {"hex": hex(value)}  # beyond what Python turns into decimal digits by default
+    if hasattr(value, "__dataclass_fields__"):
+        return {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): _encode(v) for k, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [_encode(v) for v in value]
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, dict):
+        ((kind, inner),) = value.items()
+        if kind == "fraction":
+            return Fraction(_number(inner[0]), _number(inner[1]))
+        return int(inner, 16) if kind == "hex" else float(inner)
+    return value
+
+
+def _plain(value: Any) -> Any:
+    """Undo the number encoding anywhere inside plain data (a witness, say)."""
+    if isinstance(value, dict):
+        if len(value) == 1 and next(iter(value)) in ("fraction", "hex", "float"):
+            return _number(value)
+        return {k: _plain(v) for k, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list) else value
+
+
+def _record(body: dict[str, Any]) -> Record:
+    lists = ("hypotheses", "assumes", "uses", "sharpens", "corrects")
+    body = {**body, **{k: tuple(body[k]) for k in lists}}
+    body["lab"] = {**body["lab"], "path": tuple(body["lab"]["path"])}
+    body["expect"], body["verdict"] = Verdict(body["expect"]), Verdict(body["verdict"])
+    for key in ("checks", "controls"):
+        body[key] = tuple(_outcome(o) for o in body[key])
+    return Record(**body)
+
+
+def _outcome(body: dict[str, Any]) -> Outcome:
+    body = {**body, "truth": Truth(body["truth"]), "grade": _grade(body["grade"])}
+    body["covers_witness_of"] = tuple(body["covers_witness_of"])
+    body["witness"] = _plain(body["witness"])
+    body["tallies"] = tuple(
+        Tally(**{**t, **_numbers(t, "bound_lo", "bound_hi"), "grade": _grade(t["grade"])})
+        for t in body["tallies"]
+    )
+    body["constants"] = tuple(
+        Measurement(**{**m, **_numbers(m, "lo", "hi", "printed"), "grade": _grade(m["grade"])})
+        for m in body["constants"]
+    )
+    body["rows"] = tuple(
+        Row(tuple((k, _number(v)) for k, v in row.items())) for row in body["rows"]
+    )
+    body["series"] = tuple(
+        Series(**{**s, **{k: tuple(map(_number, s[k])) for k in ("x", "y", "printed")}})
+        for s in body["series"]
+    )
+    return Outcome(**body)
+
+
+def _numbers(body: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {k: _number(body[k]) for k in keys}
+
+
+def _grade(name: str) -> Grade:
+    return Grade[name.upper()]
+
+
+def _seal(body: dict[str, Any]) -> str:
+    text = json.dumps(body, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,38 @@
+"""The ledger file format."""
+
+import pytest
+
+from grokverify import ledger
+
+ROW = """
+[[item]]
+id = "p/lemma-1"
+paper = "p"
+locator = "Lemma 1"
+statement = "one"
+cost = "instant"
+"""
+
+
+def test_items_have_claims_or_a_reason(tmp_path):
+    path = tmp_path / "ledger.toml"
+    path.write_text(ROW + 'claims = {"p/one" = "m:one"}\n' + ROW + 'unchecked = "a definition"\n')
+    a, b = ledger.read(path)
+    assert a.claims == (("p/one", "m:one"),)
+    assert b.unchecked == "a definition"
+    assert ledger.references([a, b]) == {"p/one": "m:one"}
+
+
+@pytest.mark.parametrize("extra", ["", 'claims = {"p/one" = "m:one"}\nunchecked = "both"\n'])
+def test_neither_or_both_is_refused(tmp_path, extra):
+    path = tmp_path / "ledger.toml"
+    path.write_text(ROW + extra)
+    with pytest.raises(ValueError, match="'p/lemma-1' needs claims or a reason"):
+        ledger.read(path)
+
+
+def test_a_malformed_file_is_named(tmp_path):
+    path = tmp_path / "ledger.toml"
+    path.write_text("[[item]]\nid = 3\n")
+    with pytest.raises(ValueError, match="ledger.toml is no ledger: KeyError 'paper'"):
+        ledger.read(path)
