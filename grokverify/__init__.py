@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     )
     from grokverify._lab import Lab as Lab
     from grokverify._run import find as find, run as run, verify_ref as verify_ref
+    from grokverify._sweep import Skip as Skip
     from grokverify._verdict import Outcome as Outcome, Record as Record, Verdict as Verdict
-    from grokverify._verify import Skip as Skip, replay as replay, verify as verify
+    from grokverify._verify import replay as replay, verify as verify
 
 __version__ = "0.1.0"
 
@@ -51,7 +52,8 @@ _HOME = {
     "Lab": "_lab",
     **dict.fromkeys(("find", "run", "verify_ref"), "_run"),
     **dict.fromkeys(("Outcome", "Record", "Verdict"), "_verdict"),
-    **dict.fromkeys(("Skip", "replay", "verify"), "_verify"),
+    **dict.fromkeys(("replay", "verify"), "_verify"),
+    "Skip": "_sweep",
 }
 __all__ = sorted(_HOME)  # pyright: ignore
 

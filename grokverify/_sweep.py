@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import hypothesis
-from hypothesis import HealthCheck, Phase, Verbosity
+from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 
+from grokverify._adversary import attack
 from grokverify._claim import Check
 from grokverify._evidence import Comparison, Grade, Measurement, Row, Series, Truth
 from grokverify._lab import Lab
@@ -19,6 +19,10 @@ from grokverify._verdict import Outcome, Tally
 ROWS = 200  # a record keeps this many table rows ...
 POINTS = 2000  # ... and this many points of a series
 Item = Comparison | Measurement | Row | Series
+
+
+class Skip(Exception):
+    """Raise inside a check that needs a device or an effort which this run lacks."""
 
 
 class _Refuted(Exception):
@@ -89,8 +93,6 @@ _HOW_TO_YIELD = (
 
 def sweep(check: Check, lab: Lab, *, standing: set[str] | None = None) -> Outcome:
     """Observe every case. ``standing``: comparisons that a negative control has yet to fell."""
-    from grokverify._verify import Skip
-
     start, notes = time.perf_counter(), _Notes()
     truth, witness, failing, detail = Truth.HOLDS, None, "", ""
     error = skipped = coverage = ""
@@ -106,7 +108,7 @@ def sweep(check: Check, lab: Lab, *, standing: set[str] | None = None) -> Outcom
     except Skip as e:
         truth, skipped = Truth.UNDECIDED, str(e)
     except Exception as e:
-        if isinstance(e, hypothesis.errors.Unsatisfiable | hypothesis.errors.FailedHealthCheck):
+        if isinstance(e, Unsatisfiable | FailedHealthCheck):
             truth, detail = Truth.UNDECIDED, f"vacuous: {_first_line(e)}"
         else:
             truth, error = Truth.UNDECIDED, "".join(traceback.format_exception(e, limit=-3))
@@ -154,36 +156,41 @@ def _settle(check: Check, notes: _Notes) -> tuple[Truth, str]:
     return Truth.HOLDS, ""
 
 
+def case_lab(check: Check, lab: Lab, case: dict[str, Any], domain: Any) -> Lab:
+    """The lab of one case: its own streams, and an equal part of the check's risk.
+
+    Equal parts, fixed before anything runs: neither the order of the cases nor what else is run
+    changes a number, so that a case replays and a sweep may be cut into blocks.
+    """
+    parts = lab.cases if isinstance(domain, Mapping) else max(1, len(domain))
+    return replace(lab.at(case), alpha=lab.alpha / parts)
+
+
 def _drive(check: Check, lab: Lab, domain: Any, notes: _Notes, standing: set[str] | None) -> None:
+    passed: set[str] = set()
+
     def observe(**case: Any) -> None:
-        place = replace(lab, alpha=lab.share(notes.cases + 1))
+        place = case_lab(check, lab, case, domain)
+        if place.path[-1] in passed:
+            return  # drawn again: the same streams would only give the same numbers
         if check.must == "fail":
             _observe_negative(check, place, case, notes, standing or set())
         else:
             _observe(check, place, case, notes)
         notes.cases += 1
+        passed.add(place.path[-1])
 
-    if not isinstance(domain, Mapping):
-        cases: tuple[dict[str, Any], ...] = domain or ({},)
-        for case in cases:
-            observe(**case)
+    if isinstance(domain, Mapping):
+        key = int(lab.generator("hypothesis").integers(2**63))
+        attack(observe, domain, seed=key, cases=lab.cases, shrink=not check.must)
         return
-    shrink = () if check.must else (Phase.shrink,)
-    settings = hypothesis.settings(
-        max_examples=lab.cases,
-        phases=(Phase.explicit, Phase.generate, *shrink),
-        deadline=None,
-        database=None,
-        report_multiple_bugs=False,
-        verbosity=Verbosity.quiet,
-        suppress_health_check=(HealthCheck.too_slow, HealthCheck.differing_executors),
-    )
-    key = int(lab.generator("hypothesis").integers(2**63))
-    hypothesis.seed(key)(settings(hypothesis.given(**domain)(observe)))()
+    cases: tuple[dict[str, Any], ...] = domain or ({},)
+    for case in cases:
+        observe(**case)
 
 
 def _observe(check: Check, lab: Lab, case: dict[str, Any], notes: _Notes) -> None:
-    for item in observe_case(check, lab.at(case), case):
+    for item in observe_case(check, lab, case):
         notes.take(item)
         if not isinstance(item, Comparison):
             continue
@@ -201,7 +208,7 @@ def _observe(check: Check, lab: Lab, case: dict[str, Any], notes: _Notes) -> Non
 
 
 def _confirmed(check: Check, lab: Lab, case: dict[str, Any], name: str) -> bool:
-    for item in observe_case(check, lab.at(case), case):
+    for item in observe_case(check, lab, case):
         if isinstance(item, Comparison) and item.name == name and item.truth is Truth.FAILS:
             return True
     return False
@@ -210,7 +217,7 @@ def _confirmed(check: Check, lab: Lab, case: dict[str, Any], name: str) -> bool:
 def _observe_negative(
     check: Check, lab: Lab, case: dict[str, Any], notes: _Notes, standing: set[str]
 ) -> None:
-    for item in observe_case(check, lab.at(case), case):
+    for item in observe_case(check, lab, case):
         notes.take(item)
         if isinstance(item, Comparison) and item.truth is Truth.FAILS:
             notes.first = notes.first or (case, item)

@@ -14,12 +14,8 @@ from grokverify._claim import Check, Claim
 from grokverify._evidence import Comparison, Grade, Truth
 from grokverify._lab import Lab
 from grokverify._machine import describe
-from grokverify._sweep import observe_case, sweep
+from grokverify._sweep import case_lab, observe_case, sweep
 from grokverify._verdict import Outcome, Record, Verdict, judge
-
-
-class Skip(Exception):
-    """Raise inside a check that needs a device or an effort which this run lacks."""
 
 
 def verify(claim: Claim, lab: Lab, *, ref: str = "") -> Record:
@@ -110,7 +106,8 @@ def replay(claim: Claim, lab: Lab, check: str, case: Mapping[str, Any]) -> list[
         for one in mine:
             if one.name == check:
                 place = replace(lab.at(claim.id).at(parent.name), alpha=lab.share(k))
-                seen = observe_case(one, place.at(dict(case)), dict(case))
+                here = case_lab(one, place, dict(case), one.cases(place))
+                seen = observe_case(one, here, dict(case))
                 return [item for item in seen if isinstance(item, Comparison)]
     names = ", ".join(repr(c.name) for c in (*claim.checks, *claim.controls))
     raise LookupError(f"{claim.id} has no check called {check!r}. It has: {names}.")

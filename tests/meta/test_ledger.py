@@ -16,7 +16,7 @@ def claims():
     for path in sorted((ROOT / "theorems").rglob("*.py")):
         if path.name != "__init__.py" and not path.name.startswith("_"):
             module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            found.update({ref: c for ref, c in find(module).items()})
+            found.update(find(module))
     return found
 
 
