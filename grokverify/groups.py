@@ -157,7 +157,8 @@ def rotation(lab: Lab, name: str, n: int) -> torch.Tensor:
     QR of a Gaussian matrix with the signs of R's diagonal moved into Q.
     """
     q, r = torch.linalg.qr(lab.normal(name, n, n))
-    return q * r.diagonal().sign()
+    turned: torch.Tensor = q * r.diagonal().sign()
+    return turned
 
 
 def plane_rotation(
