@@ -55,17 +55,16 @@ def block(k: int) -> Network:
     The signs of the last row of (F.1) are those of the paper; its square is that of cos a - sin b.
     """
     cos, sin = cosine(k), sine(k)
-    plus = lambda wave: wave  # noqa: E731
-    minus = lambda wave: wave.shifted(HALF)  # noqa: E731
+    _cos, _sin = cos.shifted(HALF), sin.shifted(HALF)  # the same with a minus
     return (
-        Neuron(cos, plus(cos), plus(cos)),
-        Neuron(cos, minus(cos), minus(cos)),
-        Neuron(sin, plus(sin), minus(cos)),
-        Neuron(sin, minus(sin), plus(cos)),
-        Neuron(sin, plus(cos), plus(sin)),
-        Neuron(sin, minus(cos), minus(sin)),
-        Neuron(cos, plus(sin), plus(sin)),
-        Neuron(minus(cos), plus(sin), minus(sin)),
+        Neuron(cos, cos, cos),
+        Neuron(cos, _cos, _cos),
+        Neuron(sin, sin, _cos),
+        Neuron(sin, _sin, cos),
+        Neuron(sin, cos, sin),
+        Neuron(sin, _cos, _sin),
+        Neuron(cos, sin, sin),
+        Neuron(_cos, sin, _sin),
     )
 
 
@@ -172,7 +171,8 @@ class Values:
 def addition_table(p: int) -> np.ndarray:
     """The regression target p 1[a + b = c mod p], integers of shape (p, p, p)."""
     r = np.arange(p)
-    return p * ((r[:, None, None] + r[:, None] - r) % p == 0)
+    hit: np.ndarray = (r[:, None, None] + r[:, None] - r) % p == 0
+    return p * hit.astype(np.int64)
 
 
 def evaluate(net: Network, p: int) -> Values:
@@ -187,8 +187,10 @@ def evaluate(net: Network, p: int) -> Values:
     the triangle inequality puts on the conjugates. No float is rounded on the way.
 
     Raises:
-        ValueError: the network is so large that sums of products would leave 53 bits.
+        ValueError: p is below 2, there is no neuron, or sums of products would leave 53 bits.
     """
+    if p < 2 or not net:
+        raise ValueError(f"evaluate needs p >= 2 and a neuron; got p={p} and {len(net)} neurons.")
     n = _order(net, p)
     d = math.lcm(*(neuron.gain.denominator for neuron in net))
     gains = np.array([int(neuron.gain * d) for neuron in net])
@@ -255,5 +257,3 @@ def _twice_cosines(n: int, q: int) -> Iterator[np.ndarray]:
     for t in range(1, n // 2 + 1):
         if math.gcd(t, n) == 1:
             yield (powers[t * e % n] + powers[-t * e % n]) % q
-    if n <= 2:  # the loop has seen t = 1 for n = 2 and nothing for n = 1
-        yield np.array([2, q - 2][:n])

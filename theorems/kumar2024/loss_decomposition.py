@@ -69,7 +69,7 @@ def column(letter, D):
 
 @check(
     lambda lab: [
-        dict(D=D, N=N)
+        {"D": D, "N": N}
         for D, N in lab.pick(
             smoke=((1, 1), (2, 2)), quick=((1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2))
         )
@@ -117,7 +117,7 @@ def tolerance(W):
     eps=st.floats(0.01, 10),
 )
 def by_quadrature(lab, D, N, alpha, eps, terms=as_printed):
-    """The network itself: degree 4 in Gaussian inputs, integrated exactly by three nodes an axis."""
+    """The network itself: degree 4 in Gaussian inputs, exact with three nodes an axis."""
     W, b = lab.normal("w", N, D), lab.normal("b", D)
     x, mass = gauss_hermite(W, D)
     f, y = network(W, alpha, eps, x), target(b, x)
@@ -127,7 +127,7 @@ def by_quadrature(lab, D, N, alpha, eps, terms=as_printed):
     yield approx("relative deviation", deviation).at_most(tolerance(W))
 
 
-@check(lambda lab: [dict(N=N) for N in lab.pick(smoke=(8,), quick=(1, 2, 8, 64), standard=(512,))])
+@check(lambda lab: [{"N": N} for N in lab.pick(smoke=(8,), quick=(1, 2, 8, 64), standard=(512,))])
 def along_alpha(lab, N, terms=as_printed):
     """One random network with its output scale swept over five decades: the curves of (6)."""
     D, eps, alphas = 5, 0.5, [10 ** (k / 6 - 2) for k in range(31)]
@@ -141,7 +141,7 @@ def along_alpha(lab, N, terms=as_printed):
         variance, misalignment, power = parts
         size = mass @ (y + f.abs()) ** 2
         worst = max(worst, float((loss - sum(parts)).abs() / size))
-        labels = dict(x=alpha, xlabel="output scale alpha", ylabel="test loss", log="xy")
+        labels = {"x": alpha, "xlabel": "output scale alpha", "ylabel": "test loss", "log": "xy"}
         yield series(f"test loss, N={N}", y=float(loss), printed=sum(parts), **labels)
         yield series(f"variance error, N={N}", y=variance, **labels)
         yield series(f"misalignment error, N={N}", y=misalignment, **labels)
@@ -178,7 +178,7 @@ loss_decomposition = Claim(
 #   f(x) = alpha/N sum_i [v_i phi(w_i . x) - v0_i phi(w0_i . x)],
 #   wbar = 1/N sum_i (v_i w_i - v0_i w0_i),  M = 1/N sum_i (v_i w_i w_i' - v0_i w0_i w0_i'),
 # so that M is any symmetric matrix, of any signature.
-@check(lambda lab: [dict(D=D) for D in lab.pick(smoke=(1, 2), quick=(1, 2, 3))])
+@check(lambda lab: [{"D": D} for D in lab.pick(smoke=(1, 2), quick=(1, 2, 3))])
 def by_generic_moments(lab, D, terms=as_printed):
     """The predictor alpha wbar . x + alpha eps/2 x'Mx with wbar and symmetric M left symbolic."""
     alpha, eps = sp.symbols("alpha epsilon")
@@ -207,6 +207,26 @@ def by_centred_network(lab, D, N, alpha, eps, terms=as_printed):
     yield approx("relative deviation", (loss - printed).abs() / size).at_most(tolerance(W))
 
 
+@check(lambda lab: [{"N": N} for N in lab.pick(smoke=(8,), quick=(1, 8, 64))])
+def along_eps(lab, N, terms=as_printed):
+    """One network with readouts, centred, with eps swept through both signs."""
+    D, alpha, worst = 4, 1.0, 0.0
+    b, v, W = lab.normal("b", D), lab.normal("v", 2, N), lab.normal("w", 2, N, D)
+    x, mass = gauss_hermite(W, D)
+    h, y = x @ W.mT, target(b, x)
+    wbar = (v[0] @ W[0] - v[1] @ W[1]) / N
+    M = (W[0].T @ (v[0, :, None] * W[0]) - W[1].T @ (v[1, :, None] * W[1])) / N
+    for eps in (k / 5 - 3 for k in range(31)):
+        now, start = alpha / N * ((h + eps / 2 * h**2) * v[:, None, :]).sum(-1)
+        loss = float(mass @ (y - now + start) ** 2)
+        printed = float(sum(terms(D, alpha, eps, b, wbar, M)))
+        worst = max(worst, abs(loss - printed) / float(mass @ (y + now.abs() + start.abs()) ** 2))
+        labels = {"xlabel": "epsilon", "ylabel": "test loss", "log": "y"}
+        yield series(f"test loss with readouts, N={N}", x=eps, y=loss, printed=printed, **labels)
+    yield row(N=N, D=D, worst_relative_deviation=worst)
+    yield approx("relative deviation along epsilon", worst).at_most(tolerance(W))
+
+
 with_readouts = Claim(
     id="kumar2024/loss-decomposition-with-readouts",
     source=Source(PAPER, "equation (6)", "2310.06110"),
@@ -218,10 +238,11 @@ with_readouts = Claim(
         r"(v_i w_i w_i^\top - v^0_i w^0_i w_i^{0\top})$, although $M$ may now be indefinite."
     ),
     hypotheses=("inputs are isotropic Gaussian with covariance I/D",),
-    checks=(by_generic_moments, by_centred_network),
+    checks=(by_generic_moments, by_centred_network, along_eps),
     controls=tuple(
         line.but(terms=miss) for line in (by_generic_moments, by_centred_network) for miss in MISSES
-    ),
+    )
+    + tuple(along_eps.but(terms=miss) for miss in MISSES[:4]),  # alpha is 1 there
     origin="ours",
     sharpens=("kumar2024/loss-decomposition",),
     gap="An identity in symbols for D <= 3 only; beyond that it is sampled in floats.",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from grokverify import Claim, Source, approx, check, row, series
 from grokverify.symbolic import gaussian_mean, residue
 
+ZERO, TWO = sp.Integer(0), sp.Integer(2)  # exact ingredients, so that a control may be rational
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
 # f(x) = alpha/N sum_i (h_i + eps/2 h_i^2) with h = W x,  y(x) = (b . x)^2 / 2,  x ~ N(0, I/D).
@@ -43,12 +44,12 @@ def symbolic_loss(W, b, alpha, eps):
 
 @check(
     lambda lab: [
-        dict(D=D, c=c)
+        {"D": D, "c": c}
         for D in lab.pick(smoke=(1, 2), quick=(1, 2, 3))
         for c in ((1, -1), (1, 1, -2), (3, -1, -1, -1))
     ]
 )
-def along_target(lab, D, c, excess=sp.Integer(0), shift=sp.Integer(0)):
+def along_target(lab, D, c, excess=ZERO, shift=ZERO):
     """w_i = r c_i b with r, b, alpha symbolic and eps = 1/(alpha r^2 mean c^2)."""
     alpha, r = sp.symbols("alpha r")
     b = sp.Matrix(sp.symbols(f"b1:{D + 1}"))
@@ -58,7 +59,9 @@ def along_target(lab, D, c, excess=sp.Integer(0), shift=sp.Integer(0)):
     yield residue("surviving terms", symbolic_loss(W, b, alpha, eps)).equals(0)
 
 
-@check(D=st.integers(1, 6), N=st.integers(2, 64), alpha=st.floats(0.01, 100), eps=st.floats(0.1, 10))
+@check(
+    D=st.integers(1, 6), N=st.integers(2, 64), alpha=st.floats(0.01, 100), eps=st.floats(0.1, 10)
+)
 def at_random_solutions(lab, D, N, alpha, eps, excess=0.0, shift=0.0):
     """c Gaussian, then centred and scaled: a random point of the solution set."""
     b, c = lab.normal("b", D), lab.normal("c", N)
@@ -69,6 +72,28 @@ def at_random_solutions(lab, D, N, alpha, eps, excess=0.0, shift=0.0):
     size = null_loss(b) + alpha**2 * b.dot(b) * c.abs().mean() ** 2 / D
     tolerance = 1e4 * torch.finfo(b.dtype).eps ** 2
     yield approx("relative loss", float(loss(W, b, alpha, eps) / size)).at_most(tolerance)
+
+
+@check({"N": 2}, {"N": 16})
+def beside_solutions(lab, N, power=2):
+    """alpha eps M = (1 + t) b b' and wbar = 0 give t^2 times the null loss, by (6)."""
+    D, alpha, eps, worst = 4, 0.3, 0.7, 0.0
+    b, c = lab.normal("b", D), lab.normal("c", N)
+    c = c - c.mean()
+    c = c / (c.square().mean() * alpha * eps).sqrt()
+    for t in (10 ** (k / 4 - 3) for k in range(17)):
+        measured = float(loss(torch.outer(c * (1 + t) ** 0.5, b), b, alpha, eps) / null_loss(b))
+        worst = max(worst, abs(measured - t**power))
+        yield series(
+            f"test loss beside a solution, N={N}",
+            x=t,
+            y=measured,
+            printed=t**2,
+            xlabel="relative excess of M",
+            ylabel="loss / null loss",
+            log="xy",
+        )
+    yield approx("gap to t^2", worst).at_most(1e6 * torch.finfo(b.dtype).eps)
 
 
 zero_loss = Claim(
@@ -85,8 +110,9 @@ zero_loss = Claim(
         "inputs are isotropic Gaussian with covariance I/D",
         "at least two neurons and alpha epsilon > 0 (not said in the paper)",
     ),
-    checks=(along_target, at_random_solutions),
+    checks=(along_target, at_random_solutions, beside_solutions),
     controls=(
+        beside_solutions.but(power=2.01),
         along_target.but(excess=sp.Rational(1, 100)),
         along_target.but(shift=sp.Rational(1, 100)),
         at_random_solutions.but(excess=0.001),
@@ -114,8 +140,8 @@ def floor_lowered(u):
     return floor(u / 1.02)
 
 
-@check(lambda lab: [dict(D=D) for D in lab.pick(smoke=(1, 2), quick=(1, 2, 3))])
-def completed_square(lab, D, linear=sp.Integer(2)):
+@check(lambda lab: [{"D": D} for D in lab.pick(smoke=(1, 2), quick=(1, 2, 3))])
+def completed_square(lab, D, linear=TWO):
     """The decomposition above, as an identity in w, b, alpha and eps."""
     alpha, eps = sp.symbols("alpha epsilon")
     b, w = sp.Matrix(sp.symbols(f"b1:{D + 1}")), sp.Matrix(sp.symbols(f"w1:{D + 1}"))
@@ -127,11 +153,11 @@ def completed_square(lab, D, linear=sp.Integer(2)):
     yield residue("surviving terms", symbolic_loss([w], b, alpha, eps) - claimed).equals(0)
 
 
-@check(lambda lab: [dict(u=k / 5) for k in lab.pick(smoke=(2, 6), quick=range(1, 8))])
+@check(lambda lab: [{"u": k / 5} for k in lab.pick(smoke=(2, 6), quick=range(1, 8))])
 def by_descent(lab, u, bound=floor):
     """BFGS on the network itself from many starts: how low it gets, against the floor."""
     D, alpha, eps = 4, 0.3, 0.7
-    b = lab.normal("b", D)
+    b = lab.normal("b", D).double()  # the line searches of BFGS need the digits
     b = b * (2 * alpha * D / (3 * eps * u)) ** 0.5 / b.norm()
 
     def objective(flat):
