@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from types import FrameType
 
-from grokverify import ledger, records
+import filelock
+
+from grokverify import _isolate, ledger, records
 from grokverify._lab import Lab
-from grokverify._run import find, lost, run
+from grokverify._machine import describe
+from grokverify._run import find, run, verify_ref
 from grokverify._text import counts, line, table
 from grokverify._verdict import Record, Verdict
-from grokverify._verify import failed
+from grokverify._verify import failed, source_hash
 from grokverify.cli import DIFFERS, ERROR, OK, UNDECIDED, Usage, _nearest
 
 
 class Serial(Executor):
-    """Runs each task at once in this process."""
+    """Runs each task at once in this process: for debuggers, and for claims one trusts."""
 
     def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future:  # type: ignore[type-arg]
         done: Future[object] = Future()
@@ -32,6 +37,10 @@ class Serial(Executor):
         except Exception as e:
             done.set_exception(e)
         return done
+
+
+class _Terminated(BaseException):
+    """SIGTERM, as an exception in the main thread."""
 
 
 @dataclass
@@ -43,6 +52,9 @@ class Batch:
     workers: int
     out: Path
     executor: str | None = None
+    timeout: float | None = None
+    isolate: bool = True
+    resume: bool = False
     done: list[Record] = field(default_factory=list)
 
     def go(self) -> int:
@@ -50,34 +62,76 @@ class Batch:
             raise Usage(f"--workers {self.workers}: give at least 1.")
         start = time.perf_counter()
         refs = self._find()
-        partial = self._open()
-        if partial is None:
-            return ERROR
-        total = len(refs) + len(self.done)
-        for record in self.done:
-            records.append(partial, record)
-        for record in self._verify(refs):
-            self.done.append(record)
-            records.append(partial, record)
-            self._tell(record, total)
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            lock = filelock.FileLock(self.out / ".lock", timeout=0)
+            with lock:
+                return self._locked(refs, start)
+        except filelock.Timeout:
+            raise Usage(
+                f"another run is writing to {self.out}. Wait for it, or choose another --out."
+            ) from None
+        except OSError as e:
+            return self._cannot_write(e)
+
+    def _locked(self, refs: list[str], start: float) -> int:
         order = {ref: k for k, ref in enumerate(refs)}
+        finished = self._finished(refs) if self.resume else []
+        try:
+            records.write(self._partial, [*self.done, *finished])
+        except OSError as e:
+            return self._cannot_write(e)
+        self.done += finished
+        if finished:
+            print(f"resuming: {len(finished)} of {len(refs)} records are still good")
+        again = {r.ref for r in finished}
+        previous = signal.signal(signal.SIGTERM, _terminate)
+        try:
+            for record in self._verify([ref for ref in refs if ref not in again]):
+                self.done.append(record)
+                records.append(self._partial, record)
+                print(f"[{len(self.done):>3}/{len(refs)}] {line(record, colour=_colour())}")
+                sys.stdout.flush()
+        except _Terminated:
+            print(f"grokverify: terminated; {self._kept()}", file=sys.stderr)
+            return 128 + signal.SIGTERM
+        except KeyboardInterrupt:
+            print(f"grokverify: interrupted; {self._kept()}", file=sys.stderr)
+            return 128 + signal.SIGINT
+        finally:
+            signal.signal(signal.SIGTERM, previous)
         self.done.sort(key=lambda r: (order.get(r.ref, len(order)), r.claim))
-        return self._close(partial, time.perf_counter() - start)
+        return self._close(time.perf_counter() - start)
+
+    @property
+    def _partial(self) -> Path:
+        return self.out / "records.partial.jsonl"
+
+    def _kept(self) -> str:
+        return (
+            f"{len(self.done)} finished records are in {self._partial}. "
+            "The same command with --resume goes on from there."
+        )
+
+    def _cannot_write(self, e: OSError) -> int:
+        print(
+            f"grokverify: the output folder {self.out} cannot be written ({e.strerror or e}). "
+            "Choose another with --out; nothing was run.",
+            file=sys.stderr,
+        )
+        return ERROR
 
     def _find(self) -> list[str]:
         """References of all claims; what cannot be found or imported becomes an error record."""
         known = ledger.references(ledger.read()) if not self.what or self._ids() else {}
+        if not self.what:
+            return list(known.values())  # the ledger's ids are unique: nothing to import here
         refs: dict[str, str] = {}  # claim id -> reference
-        for place in self.what or list(known.values()):
-            if place in known:
-                place = known[place]
+        for place in self.what:
             try:
-                found = find(place)
+                found = find(known.get(place, place))
             except LookupError as e:
-                if self.what:
-                    raise Usage(f"{e}{_nearest(place, list(known)) if known else ''}") from None
-                self.done.append(failed(place, self.lab, str(e), ""))
-                continue
+                raise Usage(f"{e}{_nearest(place, list(known)) if known else ''}") from None
             except Exception as e:
                 why = f"{type(e).__name__}: {e}. The module could not be imported; mend it."
                 self.done.append(failed(place, self.lab, why, traceback.format_exc(limit=-3)))
@@ -95,39 +149,49 @@ class Batch:
         """Whether some argument can only be a claim id."""
         return any("/" in w and not w.endswith(".py") and ".py:" not in w for w in self.what)
 
-    def _open(self) -> Path | None:
-        partial = self.out / "records.partial.jsonl"
+    def _finished(self, refs: list[str]) -> list[Record]:
+        """Records of an earlier run that this run would only repeat."""
+        found: dict[str, Record] = {}
+        for path in (self.out / "records.jsonl", self._partial):
+            if path.is_file():
+                for record in records.read(path)[0]:
+                    found[record.ref] = record
+        return [found[ref] for ref in refs if ref in found and self._still_good(found[ref])]
+
+    def _still_good(self, record: Record) -> bool:
         try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            partial.write_text("")
-        except OSError as e:
-            print(
-                f"grokverify: the output folder {self.out} cannot be written ({e.strerror}). "
-                "Choose another with --out; nothing was run.",
-                file=sys.stderr,
-            )
-            return None
-        return partial
+            ((_, claim),) = find(record.ref).items()
+        except Exception:
+            return False
+        here = describe(self.lab.device)
+        wanted = {**record.lab, "device": self.lab.device, "path": self.lab.path}
+        return (
+            record.verdict is not Verdict.ERROR
+            and record.claim == claim.id
+            and record.source_sha256 == source_hash(claim)
+            and Lab(**wanted) == self.lab
+            and all(record.machine.get(k) == here[k] for k in ("library", "torch", "python"))
+        )
 
     def _verify(self, refs: list[str]) -> Iterator[Record]:
         if not refs:
             return
-        broken = []
-        with self._executor(self.workers) as pool:
-            for record in run(refs, [self.lab], pool):
-                if lost(record):
-                    broken.append(record.ref)  # itself, or the victim of another one's crash
-                else:
-                    yield record
-        for ref in broken:
-            with self._executor(1, spawn=True) as pool:
-                yield from run([ref], [self.lab], pool)
+        task: Callable[[str, Lab], Record] = verify_ref
+        if self.isolate:
+            task = partial(_isolate.verify_isolated, timeout=self.timeout)
+        _isolate.reopen()
+        pool = self._executor()
+        try:
+            yield from run(refs, [self.lab], pool, task=task)
+        finally:
+            _isolate.close_all()
+            pool.shutdown(wait=False, cancel_futures=True)
 
-    def _executor(self, workers: int, *, spawn: bool = False) -> Executor:
+    def _executor(self) -> Executor:
         if self.executor:
             module, _, name = self.executor.partition(":")
             try:
-                made = getattr(importlib.import_module(module), name)(workers)
+                made = getattr(importlib.import_module(module), name)(self.workers)
             except (ImportError, AttributeError, ValueError, TypeError) as e:
                 raise Usage(
                     f"--executor {self.executor}: {e}. Give MODULE:FACTORY, where "
@@ -136,26 +200,22 @@ class Batch:
             if not isinstance(made, Executor):
                 raise Usage(f"--executor {self.executor} made a {type(made).__name__}.")
             return made
-        if workers == 1 and not spawn:
+        if not self.isolate:
             return Serial()
-        # Several processes on shared cores: one thread each. CUDA does not survive a fork.
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
-        context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(workers, mp_context=context)
+        if self.workers > 1:  # several processes on shared cores: one thread each
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
+        return ThreadPoolExecutor(self.workers)  # each thread supervises a process
 
-    def _tell(self, record: Record, total: int) -> None:
-        print(f"[{len(self.done):>3}/{total}] {line(record, colour=_colour())}", flush=True)
-
-    def _close(self, partial: Path, seconds: float) -> int:
+    def _close(self, seconds: float) -> int:
         from grokverify.report import render
 
         path, page = self.out / "records.jsonl", self.out / "index.html"
         try:
             records.write(path, self.done)
             records.write_text(page, render(self.done))
-            partial.unlink(missing_ok=True)
+            self._partial.unlink(missing_ok=True)
         except OSError as e:
-            print(f"grokverify: {e}. Finished records are in {partial}.", file=sys.stderr)
+            print(f"grokverify: {e}. Finished records are in {self._partial}.", file=sys.stderr)
             return ERROR
         surprises = [r for r in self.done if not r.as_expected]
         if surprises:
@@ -173,6 +233,10 @@ def exit_code(done: list[Record]) -> int:
     if surprises & {Verdict.VERIFIED, Verdict.REFUTED}:
         return DIFFERS
     return UNDECIDED if surprises else OK
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise _Terminated
 
 
 def _colour() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 import subprocess
@@ -25,6 +26,7 @@ def _describe(device: str) -> tuple[tuple[str, Any], ...]:
         "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
         "flush_denormal": _flushes_denormals(),
         "commit": _commit(),
+        "library": _library(),
     }
     if device.startswith("cuda"):
         facts["gpu"] = torch.cuda.get_device_name(device)
@@ -73,6 +75,14 @@ def _processor() -> str:
 def _flushes_denormals() -> bool:
     tiny = torch.tensor(5e-324, dtype=torch.float64)
     return bool((tiny + tiny).item() == 0.0)
+
+
+def _library() -> str:
+    """A hash of this package's sources: equal for two runs of the same code, committed or not."""
+    here, digest = Path(__file__).parent, hashlib.sha256()
+    for path in sorted(here.rglob("*.py")):
+        digest.update(path.relative_to(here).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _commit() -> str | None:

@@ -7,14 +7,14 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, as_completed
 from pathlib import Path
 from types import ModuleType
 
 from grokverify._claim import Claim
 from grokverify._lab import Lab
-from grokverify._verdict import Record, Verdict
+from grokverify._verdict import Record
 from grokverify._verify import failed, verify
 
 
@@ -45,7 +45,13 @@ def verify_ref(ref: str, lab: Lab) -> Record:
     return verify(claim, lab, ref=ref)
 
 
-def run(refs: Sequence[str], labs: Sequence[Lab], executor: Executor) -> Iterator[Record]:
+def run(
+    refs: Sequence[str],
+    labs: Sequence[Lab],
+    executor: Executor,
+    *,
+    task: Callable[[str, Lab], Record] = verify_ref,
+) -> Iterator[Record]:
     """Verify many claims, records in order of completion.
 
     A task that raises, or whose process dies, becomes a record with the verdict ERROR.
@@ -54,29 +60,23 @@ def run(refs: Sequence[str], labs: Sequence[Lab], executor: Executor) -> Iterato
         refs: what ``find`` understands, one claim each.
         labs: one a device, used in turn.
         executor: any executor; strings and labs go out, records come back.
+        task: what each worker runs, picklable where the executor needs it.
     """
     todo = [(ref, labs[i % len(labs)]) for i, ref in enumerate(refs)]
-    futures = {executor.submit(verify_ref, ref, lab): (ref, lab) for ref, lab in todo}
+    futures = {executor.submit(task, ref, lab): (ref, lab) for ref, lab in todo}
     for future in as_completed(futures):
         ref, lab = futures[future]
         try:
             yield future.result()
         except BrokenExecutor as e:
-            yield failed(ref, lab, f"{_LOST}: {e}", "")
+            why = (
+                f"worker lost: {type(e).__name__}: {e} A process of the executor died, by this "
+                "claim or by another one. Run the claim alone to see which."
+            )
+            yield failed(ref, lab, why, "")
         except Exception as e:
             why = f"{type(e).__name__}: {e}"
             yield failed(ref, lab, why, "".join(traceback.format_exception(e, limit=-3)))
-
-
-_LOST = (
-    "worker lost: the process died while this claim was under way (a crash in native code, a kill "
-    "or no memory left). Run the claim alone to see which"
-)
-
-
-def lost(record: Record) -> bool:
-    """Whether the record only says that its process died."""
-    return record.verdict is Verdict.ERROR and record.reason.startswith(_LOST)
 
 
 def _load(target: str) -> ModuleType:

@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     running.add_argument("what", nargs="*", help="claim ids, module, module:name, or file.py")
     running.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     running.add_argument("--out", default=_LATEST, help="folder for records and report")
+    running.add_argument("--timeout", type=float, help="seconds for one claim; none by default")
+    running.add_argument("--resume", action="store_true", help="keep what is still good in --out")
+    running.add_argument("--no-isolate", action="store_true", help="run in this very process")
     running.add_argument("--executor", metavar="MODULE:FACTORY", help="called with --workers")
     _effort(running)
 
@@ -138,6 +141,9 @@ def _run(args: argparse.Namespace) -> int:
         workers=args.workers,
         out=Path(args.out),
         executor=args.executor,
+        timeout=args.timeout,
+        isolate=not args.no_isolate,
+        resume=args.resume,
     ).go()
 
 

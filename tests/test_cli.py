@@ -260,7 +260,7 @@ dying = Claim(id="t/dying", source=SOURCE, statement="s", checks=(dies,),
     found = verdicts()
     assert found["t/true"] == "verified"
     assert found["claims.py:dying"] == "error"
-    assert "worker lost" in out.out
+    assert "worker lost: the process ended with exit code 7 (2 attempts)" in out.out
 
 
 def test_doctor_examines_this_machine(capsys):

@@ -1,0 +1,5 @@
+"""``python -m grokverify``."""
+
+from grokverify.cli import main
+
+raise SystemExit(main())

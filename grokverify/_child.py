@@ -1,0 +1,47 @@
+"""The supervised process: reads tasks from its standard input, writes records."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+
+def main() -> None:
+    """Serve tasks until the input ends. What a claim prints goes to stderr, not into the answer."""
+    faulthandler.enable()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    tasks = os.fdopen(os.dup(0), encoding="utf-8")
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+    for line in tasks:
+        answers.write(_answer(json.loads(line)) + "\n")
+        answers.flush()
+
+
+def _answer(task: dict[str, Any]) -> str:
+    sys.path[:] = task["path"]
+    os.chdir(task["folder"])
+    from grokverify._lab import Lab
+    from grokverify._run import verify_ref
+    from grokverify._verify import failed
+    from grokverify.records import to_json
+
+    lab = Lab(**{**task["lab"], "path": tuple(task["lab"]["path"])})
+    try:
+        return to_json(verify_ref(task["ref"], lab))
+    except Exception as e:
+        why = f"{type(e).__name__}: {e}"
+        return to_json(failed(task["ref"], lab, why, traceback.format_exc(limit=-3)))
+
+
+def _die_with_parent(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)

@@ -1,0 +1,180 @@
+"""Supervision: a claim runs in a child process that may hang, crash or be killed.
+
+Only a process can be bounded: a signal handler waits for the C call it interrupts, and a wedged
+device call never returns. Each supervising thread keeps one child and replaces it when it dies.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import weakref
+from dataclasses import asdict
+from typing import IO
+
+from grokverify._lab import Lab
+from grokverify._verdict import Record
+from grokverify._verify import failed
+from grokverify.records import from_json
+
+ATTEMPTS = 2  # for a death of the claim's own making (a crash, a timeout never)
+KILLS = 5  # for deaths by SIGKILL or SIGTERM, which somebody else may have sent
+
+
+class Lost(Exception):
+    """The child died or was killed; ``own`` unless somebody outside may have done it."""
+
+    def __init__(self, why: str, *, own: bool) -> None:
+        super().__init__(why)
+        self.own = own
+
+
+def verify_isolated(ref: str, lab: Lab, timeout: float | None = None) -> Record:
+    """``verify_ref`` in a supervised child process, killed at the timeout.
+
+    A crash is tried again with the same seeds, so that a record does not depend on it. What stays
+    lost becomes a record with the verdict ERROR that names the signal or the exit code.
+
+    Args:
+        timeout: seconds for one attempt; None waits for ever.
+    """
+    own = other = 0
+    while True:
+        if _closed.is_set():
+            raise RuntimeError("the run is being stopped")
+        child = _mine.child()
+        try:
+            return child.ask(ref, lab, timeout)
+        except Lost as e:
+            child.close()
+            own, other = own + e.own, other + (not e.own)
+            if (e.own and (own >= ATTEMPTS or "timeout" in str(e))) or other > KILLS:
+                tries = "" if own + other == 1 else f" ({own + other} attempts)"
+                return failed(ref, lab, f"{e}{tries}", child.last_words)
+        except BaseException:
+            child.close()
+            raise
+
+
+def close_all() -> None:
+    """Kill every child of this process, and start no more until ``reopen``."""
+    _closed.set()
+    for child in list(_all):
+        child.close()
+
+
+def reopen() -> None:
+    """Allow children again, for the next run in this process."""
+    _closed.clear()
+
+
+class Child:
+    """One process that verifies claims, one line of JSON each way."""
+
+    def __init__(self) -> None:
+        self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the child)
+        self._shut = False
+        self.last_words = ""  # the end of its stderr, after close: faulthandler's stack, usually
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from grokverify._child import main; main()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._words,
+            start_new_session=True,  # a group of its own, killed as a whole
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        )
+        self._buffer = b""
+        _all.add(self)
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, ref: str, lab: Lab, timeout: float | None) -> Record:
+        """Send one task and wait for its record.
+
+        Raises:
+            Lost: the child died, or did not answer in time and was killed.
+        """
+        task = {"ref": ref, "lab": asdict(lab), "path": sys.path, "folder": os.getcwd()}
+        pipe = self._process.stdin
+        assert pipe is not None
+        try:
+            pipe.write(json.dumps(task).encode() + b"\n")
+            pipe.flush()
+        except OSError:
+            raise self._death() from None
+        return from_json(self._line(timeout).decode())
+
+    def _line(self, timeout: float | None) -> bytes:
+        pipe = self._process.stdout
+        assert pipe is not None
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while b"\n" not in self._buffer:
+            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            if not select.select([pipe], [], [], left)[0]:
+                self.close()
+                raise Lost(
+                    f"timeout: no verdict within {timeout:g} s, and the process was killed. Raise "
+                    "--timeout, or make the claim cheaper at this profile",
+                    own=True,
+                )
+            part = os.read(pipe.fileno(), 1 << 16)
+            if not part:
+                raise self._death()
+            self._buffer += part
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _death(self) -> Lost:
+        try:
+            code = self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.close()
+            code = self._process.wait(5)
+        if code < 0:
+            name = signal.Signals(-code).name
+            outside = -code in (signal.SIGKILL, signal.SIGTERM)
+            hint = " (out of memory, or killed from outside)" if outside else ""
+            return Lost(f"worker lost: the process died of {name}{hint}", own=not outside)
+        return Lost(f"worker lost: the process ended with exit code {code}", own=True)
+
+    def close(self) -> None:
+        """Kill the child and everything it started, and keep its last words."""
+        if self._shut:
+            return
+        self._shut = True
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._words.seek(max(0, self._words.seek(0, os.SEEK_END) - 4000))
+        self.last_words = self._words.read().decode(errors="replace")
+        for file in (self._process.stdin, self._process.stdout, self._words):
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    file.close()
+
+
+class _Mine(threading.local):
+    """The child of this thread."""
+
+    held: Child | None = None
+
+    def child(self) -> Child:
+        if self.held is None or not self.held.alive():
+            self.held = Child()
+        return self.held
+
+
+_mine = _Mine()
+_closed = threading.Event()
+atexit.register(close_all)
+_all: weakref.WeakSet[Child] = weakref.WeakSet()
