@@ -80,9 +80,13 @@ def _surviving(name: str, entry: Any) -> int:
             "through a symbol u = exp(i t), roots through a symbol for the root, and numbers as "
             "sympy.Rational."
         )
-    top, bottom = sp.fraction(sp.together(entry))
-    if _terms(bottom) == 0:
-        raise ZeroDivisionError(f"residue({name!r}): the denominator {bottom} vanishes.")
+    whole = sp.together(entry)
+    top, bottom = sp.fraction(whole)
+    if whole.has(sp.zoo, sp.nan, sp.oo) or _terms(bottom) == 0:
+        raise ZeroDivisionError(
+            f"residue({name!r}): a denominator vanishes identically, so that there is no "
+            "numerator to count. Look for a difference of equal expressions below a fraction bar."
+        )
     return _terms(top)
 
 

@@ -25,7 +25,7 @@ def test_residue_counts_surviving_terms_at_symbolic_grade():
         (sp.Rational(1, 3), 1),
         (0, 0),
         (1 / (a - b) - (a + b) / (a**2 - b**2), 0),
-        (1 / (a - b) - (a + b) / (a**2 - 2 * b**2), 2),
+        (1 / (a - b) - (a + b) / (a**2 - 2 * b**2), 1),
         ((a + sp.I * b) * (a - sp.I * b) - a**2 - b**2, 0),
         ((u - 1 / u) ** 2 / -4 + (u + 1 / u) ** 2 / 4 - 1, 0),
         (sp.Matrix([[a - a, a], [b, a + b]]), 4),
@@ -53,14 +53,16 @@ def test_residue_refuses_what_expansion_cannot_decide(expr):
 
 
 def test_residue_names_the_offender():
-    with pytest.raises(TypeError, match="holds 0.5"):
+    with pytest.raises(TypeError, match=r"holds -0\.5"):
         residue("terms", a - 0.5)
 
 
 def test_residue_of_a_vanishing_denominator():
     zero = sp.Add(a * (a + 1), -(a**2), -a, evaluate=False)
-    with pytest.raises(ZeroDivisionError, match="denominator"):
+    with pytest.raises(ZeroDivisionError, match="a denominator vanishes identically"):
         residue("terms", 1 / zero)
+    with pytest.raises(ZeroDivisionError, match="a denominator vanishes identically"):
+        residue("terms", sp.zoo)
 
 
 @pytest.mark.parametrize(("power", "moment"), [(0, 1), (1, 0), (2, 1), (3, 0), (4, 3), (6, 15)])
