@@ -44,15 +44,14 @@ def symbolic_loss(W, b, alpha, eps):
 
 @check(
     lambda lab: [
-        {"D": D, "c": c}
-        for D in lab.pick(smoke=(1, 2), quick=(1, 2, 3))
-        for c in ((1, -1), (1, 1, -2), (3, -1, -1, -1))
+        {"D": D, "N": N} for D in lab.pick(smoke=(1, 2), quick=(1, 2, 3)) for N in (2, 3, 4)
     ]
 )
-def along_target(lab, D, c, excess=ZERO, shift=ZERO):
-    """w_i = r c_i b with r, b, alpha symbolic and eps = 1/(alpha r^2 mean c^2)."""
+def along_target(lab, D, N, excess=ZERO, shift=ZERO):
+    """w_i = r c_i b, c = (N-1, -1, ..., -1); r, b, alpha symbolic, eps = 1/(alpha r^2 mean c^2)."""
     alpha, r = sp.symbols("alpha r")
     b = sp.Matrix(sp.symbols(f"b1:{D + 1}"))
+    c = (N - 1, *(-1,) * (N - 1))
     mean = sp.Rational(sum(ci * ci for ci in c), len(c))
     W = [r * (ci + shift) * b for ci in c]
     eps = (1 + excess) / (alpha * r**2 * (mean + shift**2))
