@@ -175,6 +175,38 @@ def gradient_of(loss: Callable[[Parameters], torch.Tensor]) -> Gradient:
     return gradient
 
 
+def square_loss_gradient(x: tuple[Any, Any, Any], y: Any) -> Gradient:
+    """The gradient of the quadratic network's square loss in closed form, for exact arithmetic.
+
+    ``L = (1/n) sum_i (g(U; x_i) - y_i)^2`` (Mohamadi et al. 2024, eq. (2.2) without penalty). With
+    ``z_i = W[:, a_i] + W[:, p + b_i]`` and ``r_i = 2 (g_i - y_i) / n``, ``dL/dV[c] = sum r_i z_i^2``
+    over ``c_i = c`` and ``dL/dW[:, a] = sum 2 r_i V[c_i] z_i`` over ``a_i = a``, likewise
+    ``p + b``. Automatic differentiation does not see Fractions.
+
+    Args:
+        x: ``(a, b, c)``, three integer numpy arrays of shape (n,).
+        y: (n,) labels, a numpy array.
+
+    Returns:
+        A function of ``(W, V)``, numpy object arrays of shapes (h, 2p) and (p, h).
+    """
+    a, b, c = x
+
+    def gradient(theta: Parameters) -> Parameters:
+        W, V = theta
+        p = len(V)
+        z = (W[:, a] + W[:, p + b]).T
+        r = Fraction(2, len(y)) * ((V[c] * z * z).sum(1) - y)
+        dW, dV = W - W, V - V
+        np.add.at(dV, c, r[:, None] * z * z)
+        slope = 2 * r[:, None] * V[c] * z
+        np.add.at(dW.T, a, slope)
+        np.add.at(dW.T, p + b, slope)
+        return dW, dV
+
+    return gradient
+
+
 def sup_norm_subgradient(theta: Parameters) -> Parameters:
     """The subgradient of ``max |theta_i|`` that shares ties equally.
 
