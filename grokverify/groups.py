@@ -170,7 +170,8 @@ def plane_rotation(
         (n, n) numpy object array of Fractions; orthogonal exactly if cosine^2 + sine^2 = 1.
     """
     q = np.array([[Fraction(int(r == c)) for c in range(n)] for r in range(n)], dtype=object)
-    q[i, i], q[i, j], q[j, i], q[j, j] = cosine, -sine, sine, cosine
+    c, s = Fraction(cosine), Fraction(sine)  # an int would turn into a float when divided
+    q[i, i], q[i, j], q[j, i], q[j, j] = c, -s, s, c
     return q
 
 

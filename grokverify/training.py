@@ -179,9 +179,9 @@ def square_loss_gradient(x: tuple[Any, Any, Any], y: Any) -> Gradient:
     """The gradient of the quadratic network's square loss in closed form, for exact arithmetic.
 
     ``L = (1/n) sum_i (g(U; x_i) - y_i)^2`` (Mohamadi et al. 2024, eq. (2.2) without penalty). With
-    ``z_i = W[:, a_i] + W[:, p + b_i]`` and ``r_i = 2 (g_i - y_i) / n``, ``dL/dV[c] = sum r_i z_i^2``
-    over ``c_i = c`` and ``dL/dW[:, a] = sum 2 r_i V[c_i] z_i`` over ``a_i = a``, likewise
-    ``p + b``. Automatic differentiation does not see Fractions.
+    ``z_i = W[:, a_i] + W[:, p + b_i]`` and ``r_i = 2 (g_i - y_i) / n``: ``dL/dV[c]`` is the sum of
+    ``r_i z_i^2`` over ``c_i = c``, and ``dL/dW[:, a]`` that of ``2 r_i V[c_i] z_i`` over
+    ``a_i = a``, likewise for ``p + b``. Automatic differentiation does not see Fractions.
 
     Args:
         x: ``(a, b, c)``, three integer numpy arrays of shape (n,).
