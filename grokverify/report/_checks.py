@@ -71,6 +71,18 @@ class CheckView:
     error: str
     replay: str
 
+    @property
+    def has_slack(self) -> bool:
+        return any(q.slack for q in self.quantities)
+
+    @property
+    def has_felled(self) -> bool:
+        return any(c.felled or c.where for c in self.controls)
+
+    @property
+    def has_printed(self) -> bool:
+        return any(q.printed for q in self.quantities)
+
 
 def strength(o: Outcome | None) -> str:
     """Grade x coverage of one check."""
@@ -91,7 +103,7 @@ def check_view(r: Record, o: Outcome, plots: bool) -> CheckView:
         icon=icon,
         word=word,
         how=strength(o),
-        cases="1 case" if o.cases == 1 else f"{o.cases} cases",
+        cases="" if failed else "1 case" if o.cases == 1 else f"{o.cases} cases",
         seconds=say.duration(o.seconds),
         quantities=tuple(_quantities(o))[:_LISTED],
         more=max(0, len(o.constants) - _LISTED),
@@ -144,7 +156,7 @@ def _slack(m: Measurement, t: Tally) -> str:
         room = m.lo - t.bound_hi if t.relation == ">=" else t.bound_lo - m.hi
     except OverflowError:  # a float beside an integer that no float can hold
         return ""
-    return say.number(room) if say.as_float(room) is not None else ""
+    return say.number(room, 3) if say.as_float(room) is not None else ""
 
 
 def _table(o: Outcome) -> Table | None:
@@ -174,5 +186,3 @@ def _control(c: Outcome) -> Control:
         where=say.case(c.witness) if c.truth is Truth.FAILS else "",
         detail=say.clean(c.error or c.skipped or c.detail, 600),
     )
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from html import escape
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from markupsafe import Markup
@@ -21,31 +22,61 @@ _MATH = re.compile(
     re.DOTALL,
 )
 _XMLNS = "{http://www.w3.org/1998/Math/MathML}"
-_ELEMENTS = frozenset(
-    "math mfrac mi mmultiscripts mn mo mover mpadded mphantom mprescripts mroot mrow mspace msqrt "
-    "mstyle msub msubsup msup mtable mtd mtext mtr munder munderover none".split()
+_ELEMENTS = (
+    frozenset(
+        (
+            "math",
+            "mfrac",
+            "mi",
+            "mn",
+            "mo",
+            "mover",
+            "mpadded",
+            "mphantom",
+            "mroot",
+            "mrow",
+            "mspace",
+        )
+    )
+    | frozenset(
+        ("msqrt", "mstyle", "msub", "msubsup", "msup", "mtable", "mtd", "mtext", "mtr", "munder")
+    )
+    | {"munderover"}
 )
 _LENGTH = re.compile(r"[+-]?(\d{1,2}(\.\d*)?|\.\d+)(em|ex|px|pt|mu)?|0")
 _WORD = re.compile(r"[a-z-]{1,20}( [a-z-]{1,20}){0,30}")
-_ATTRIBUTES = {
-    **dict.fromkeys(
-        ("accent", "accentunder", "columnalign", "display", "displaystyle", "fence", "form")
-        + ("largeop", "mathvariant", "movablelimits", "rowalign", "separator", "stretchy")
-        + ("symmetric",),
-        _WORD,
-    ),
-    **dict.fromkeys(
-        ("columnspacing", "depth", "height", "linethickness", "lspace", "maxsize", "minsize")
-        + ("rowspacing", "rspace", "scriptlevel", "voffset", "width"),
-        _LENGTH,
-    ),
-}
+_KEYWORDS = (
+    *("accent", "accentunder", "columnalign", "display", "displaystyle", "fence", "form"),
+    *("largeop", "mathvariant", "movablelimits", "rowalign", "separator", "stretchy", "symmetric"),
+)
+_LENGTHS = (
+    *("columnspacing", "depth", "height", "linethickness", "lspace", "maxsize", "minsize"),
+    *("rowspacing", "rspace", "scriptlevel", "voffset", "width"),
+)
+_ATTRIBUTES = {**dict.fromkeys(_KEYWORDS, _WORD), **dict.fromkeys(_LENGTHS, _LENGTH)}
 _LIMITS = frozenset(("max", "min", "sup", "inf", "lim", "limsup", "liminf", "argmax", "argmin"))
 _LONGEST = 2000  # characters of one formula
 _SHORT = 24  # a formula of fewer characters stays on one line
 # A line may break after these where they stand at the top level of a formula, as in TeX.
 _RELATIONS = frozenset("=<>≤≥≠≈≡∼≃≅∝∈∉⊂⊆⊇→⇒⇔⟹⟺⟶↦≪≫≲≳:,;")
-_OPENING, _CLOSING = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉")
+_OPENING, _CLOSING = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉!′″")
+_TIGHT = {"lspace": "0", "rspace": "0"}
+_FLAT = {**_TIGHT, "stretchy": "false"}
+# What the converter marks up as the wrong thing: element, text and attributes to use instead.
+_ROLES: dict[str, tuple[str, str, dict[str, str]]] = {
+    "~": ("mo", "∼", {}),
+    ":": ("mo", ":", {}),
+    "∞": ("mi", "∞", {}),
+    "⊤": ("mi", "⊤", {}),
+    "⟨": ("mo", "⟨", _FLAT),
+    "⟩": ("mo", "⟩", _FLAT),
+    "|": ("mo", "|", _FLAT),
+    "‖": ("mo", "‖", _FLAT),
+    "/": ("mo", "/", _FLAT),
+    "′": ("mo", "′", {**_TIGHT, "class": "prime"}),
+    "″": ("mo", "″", {**_TIGHT, "class": "prime"}),
+    "―": ("mo", "¯", {"stretchy": "true"}),
+}
 
 
 class _Unsafe(ValueError):
@@ -80,7 +111,8 @@ def _paragraph(text: str) -> str:
         stuck = _plain(after[0]) if after else ""
         last += len(after[0]) if after else 0
         pieces = list(_pieces((found["c"] or found["d"]).strip(), False))
-        pieces[0], pieces[-1] = escape(word) + pieces[0], pieces[-1] + escape(stuck)
+        pieces[0] = escape(word) + pieces[0]
+        pieces[-1] += escape(stuck)
         out.append("<wbr>".join(f'<span class="nb">{piece}</span>' for piece in pieces))
     out.append(escape(_plain(text[last:])))
     return "".join(out)
@@ -133,22 +165,34 @@ def _check(node: ElementTree.Element) -> None:
 
 
 def _polish(node: ElementTree.Element, display: bool) -> None:
-    """Mend what browsers set badly: bold letters, words made of letters, spaces round norms."""
+    """Mend what browsers set badly: alphabets, mistaken roles, spaces round norms and signs."""
     variant = node.attrib.get("mathvariant", "")
     if variant and variant != "normal":
         node.text = "".join(_styled(c, variant) for c in node.text or "")
         del node.attrib["mathvariant"]
     text = (node.text or "").strip()
-    if node.tag == "mo" and text in ("|", "‖"):
-        node.attrib.update(lspace="0", rspace="0", stretchy=node.attrib.get("stretchy", "false"))
-    if node.tag == "mo" and len(text) > 1 and text.isalpha() and text != "mod":
+    if node.tag in ("mi", "mo") and text in _ROLES:
+        node.tag, node.text, spaces = _ROLES[text]
+        node.attrib = spaces | ({k: v for k, v in node.attrib.items() if k != "fence"})
+    elif node.tag == "mo" and len(text) > 1 and text.isalpha() and text != "mod":
         node.tag, node.attrib = "mi", {}
     for child in node:
         _polish(child, display)
     if display and node.tag == "msub" and (node[0].text or "") in _LIMITS:
         node.tag = "munder"
+    if node.tag == "mrow" and len(node) == 1 and node[0].text == ",":  # 10{,}000
+        node[0].attrib = dict(_TIGHT)
+    _sign(node)
     _space(node)
     _merge(node)
+
+
+def _sign(node: ElementTree.Element) -> None:
+    """A minus after another operator is a sign, not a difference."""
+    for before, child in pairwise(node):
+        ends = (before.text or "").strip() in _CLOSING or before.attrib.get("form") == "postfix"
+        if child.tag == "mo" and child.text in ("−", "±") and before.tag == "mo" and not ends:
+            child.attrib["form"] = "prefix"
 
 
 def _space(node: ElementTree.Element) -> None:
@@ -181,15 +225,21 @@ def _merge(node: ElementTree.Element) -> None:
         node[:] = [word]
 
 
-# First capital, first small letter and first digit of the mathematical alphabets.
-_BLOCKS = {"bold": (0x1D400, 0x1D41A, 0x1D7CE), "bold-italic": (0x1D468, 0x1D482, 0x1D7CE)}
+# First capital, small letter, digit and small Greek letter of the mathematical alphabets.
+_BLOCKS = {
+    "bold": (0x1D400, 0x1D41A, 0x1D7CE, 0x1D6C2),
+    "bold-italic": (0x1D468, 0x1D482, 0x1D7CE, 0x1D736),
+    "double-struck": (0x1D538, 0x1D552, 0x1D7D8, 0),
+}
+_OLDER = {"C": "ℂ", "H": "ℍ", "N": "ℕ", "P": "ℙ", "Q": "ℚ", "R": "ℝ", "Z": "ℤ"}
 
 
 def _styled(c: str, variant: str) -> str:
-    upper, lower, digit = _BLOCKS.get(variant, (0, 0, 0))
-    for first, last, base in (("A", "Z", upper), ("a", "z", lower), ("0", "9", digit)):
-        if base and first <= c <= last:
-            return chr(base + ord(c) - ord(first))
+    if variant == "double-struck" and c in _OLDER:
+        return _OLDER[c]
+    for ends, base in zip(("AZ", "az", "09", "αω"), _BLOCKS.get(variant, ()), strict=False):
+        if base and ends[0] <= c <= ends[1]:
+            return chr(base + ord(c) - ord(ends[0]))
     return c
 
 
@@ -198,7 +248,7 @@ def _broken(row: ElementTree.Element) -> list[str]:
     pieces, depth = [""], 0
     for child in row:
         text = (child.text or "").strip() if child.tag == "mo" else ""
-        depth += (text in _OPENING) - (text in _CLOSING) if text else 0
+        depth += (text in _OPENING) - (text in ")]}⟩⌋⌉") if text else 0
         relation = text in _RELATIONS and text != "" and depth <= 0
         if relation:
             child.attrib.setdefault("form", "infix")

@@ -37,17 +37,22 @@ def page(records: list[Record]) -> str:
     ordered = latest(records)
     views = claims(ordered)
     facts = provenance(ordered)
-    return _environment().get_template("page.html.j2").render(
-        claims=views,
-        papers=[(paper, list(group)) for paper, group in groupby(views, lambda v: v.paper)],
-        counts=[(v.value, ICONS[v], n) for v, n in counts(ordered)],
-        errata=[v for v in views if v.record.verdict is Verdict.REFUTED and not v.ours],
-        surprises=[v for v in views if not v.record.as_expected],
-        risk=say.chance(sum(r.risk for r in ordered)),
-        total=say.duration(sum(r.seconds for r in ordered)),
-        facts=facts,
-        brief=[(k, v) for k, v in facts if k in _FACTS],
-        style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            claims=views,
+            papers=[(paper, list(group)) for paper, group in groupby(views, lambda v: v.paper)],
+            arxiv={v.paper: v.arxiv for v in views if v.arxiv},
+            counts=[(v.value, ICONS[v], n) for v, n in counts(ordered)],
+            errata=[v for v in views if v.record.verdict is Verdict.REFUTED and not v.ours],
+            surprises=[v for v in views if not v.record.as_expected],
+            risk=say.chance(sum(r.risk for r in ordered)),
+            total=say.duration(sum(r.seconds for r in ordered)),
+            facts=facts,
+            brief=[(k, v) for k, v in facts if k in _FACTS],
+            style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
+        )
     )
 
 

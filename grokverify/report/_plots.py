@@ -6,10 +6,11 @@ import base64
 import io
 import logging
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from grokverify._evidence import Series
 from grokverify.report._text import as_float, clean, number
@@ -32,6 +33,7 @@ class Plot:
     note: str
     head: tuple[str, ...]
     points: tuple[tuple[str, ...], ...]
+    more: int
 
 
 def plot(series: Series) -> Plot | None:
@@ -59,6 +61,7 @@ def plot(series: Series) -> Plot | None:
             "printed",
         )[:keep],
         points=tuple(tuple(number(v) for v in row[:keep]) for row in rows[:_TABLE]),
+        more=max(0, len(rows) - _TABLE),
     )
 
 
@@ -87,14 +90,14 @@ def _alt(series: Series, drawn: Sequence[Point]) -> str:
     first, last = drawn[0], drawn[-1]
     low, high = min(p[1] for p in drawn), max(p[1] for p in drawn)
     x, y = clean(series.xlabel or "x", 80), clean(series.ylabel or series.name, 80)
-    words = [
-        f"Plot of {y} against {x}, {len(drawn)} points.",
+    told = (
+        f"Plot of {y} against {x}, {len(drawn)} points. "
         f"Measured from {number(first[1])} at {number(first[0])} to {number(last[1])} at "
-        f"{number(last[0])}; lowest {number(low)}, highest {number(high)}.",
-    ]
+        f"{number(last[0])}; lowest {number(low)}, highest {number(high)}."
+    )
     if first[2] is not None and last[2] is not None:
-        words.append(f"Printed in the paper: from {number(first[2])} to {number(last[2])}.")
-    return " ".join(words)
+        told += f" Printed in the paper: from {number(first[2])} to {number(last[2])}."
+    return told
 
 
 @lru_cache(maxsize=512)
@@ -104,13 +107,14 @@ def _draw(points: tuple[Point, ...], xlabel: str, ylabel: str, log: str) -> byte
 
     # Metrics of DejaVu Sans, which matplotlib ships, so that no installed font changes a byte.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    with matplotlib.rc_context(_style()):
+    with matplotlib.rc_context(cast(Any, _style())):
         figure = Figure(figsize=(4.7, 3.0), layout="constrained")
         axes = figure.add_subplot()
         axes.grid(True, color="#000000", alpha=0.10, linewidth=0.6)
         axes.set_axisbelow(True)
         for text, put in ((xlabel, axes.set_xlabel), (ylabel, axes.set_ylabel)):
-            put(text, parse_math=_is_math(text))
+            math = _is_math(text)
+            put(text if math else textwrap.fill(text, 36), parse_math=math)
         xs, ys = [p[0] for p in points], [p[1] for p in points]
         printed = [(p[0], p[2]) for p in points if p[2] is not None]
         few = len(points) <= 60
@@ -139,7 +143,7 @@ def _draw(points: tuple[Point, ...], xlabel: str, ylabel: str, log: str) -> byte
                 label="printed",
             )
             axes.legend(frameon=False, fontsize=8.5, handlelength=2.6)
-        _scale(axes.xaxis, "x" in log)
+        _scale(axes.xaxis, "x" in log, whole=all(x == int(x) for x in xs))
         _scale(axes.yaxis, "y" in log)
         buffer = io.BytesIO()
         figure.savefig(
@@ -151,9 +155,9 @@ def _draw(points: tuple[Point, ...], xlabel: str, ylabel: str, log: str) -> byte
     return _lean(buffer.getvalue())
 
 
-def _scale(axis: Axis, log: bool) -> None:
+def _scale(axis: Axis, log: bool, whole: bool = False) -> None:
     """Ticks with plain labels; matplotlib's own need its formula parser, at half the total cost."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     if log:
         axis._set_axes_scale("log")  # type: ignore[attr-defined]
@@ -161,6 +165,8 @@ def _scale(axis: Axis, log: bool) -> None:
         if high < 20 * low:
             axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axis.set_minor_formatter(NullFormatter())
+    elif whole:
+        axis.set_major_locator(MaxNLocator("auto", integer=True))
     axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))
 
 

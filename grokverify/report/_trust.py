@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from grokverify._evidence import Grade
 from grokverify._verdict import COVERAGES, Record, Verdict
 from grokverify.report import _text as say
-from grokverify.report._view import ICONS, claims, counts, latest, provenance
+from grokverify.report._view import ICONS, claims, counts, latest, provenance, strongest
 
 _MEANING = {
     Grade.SYMBOLIC: "An identity in symbols. Trusted: sympy's algebra.",
@@ -27,8 +27,19 @@ _TRUSTED = (
     ("scipy", "special functions and quantiles behind confidence sets"),
     ("sympy", "simplification to zero, behind every symbolic grade"),
     ("python-flint", "ball arithmetic and exact linear algebra, where a check uses it"),
-    ("Hypothesis", "that sampled cases are drawn from the stated domain; no probability rests on it"),
+    (
+        "Hypothesis",
+        "that sampled cases are drawn from the stated domain; no probability rests on it",
+    ),
     ("the processor", "IEEE 754 arithmetic, with TF32 and flushing of denormals as recorded below"),
+)
+_EVIDENCE = (
+    "Each decided claim (verified or refuted) counts once, by its strongest check. Grade says how "
+    "a number is known, coverage how much of the quantifier was tried."
+)
+_RISK = (
+    "It bounds the chance that a random comparison behind any verdict is wrong, and is a sum over "
+    "claims of fixed budgets, so that leaving claims out changes no verdict."
 )
 
 
@@ -42,11 +53,12 @@ def statement(records: Sequence[Record]) -> str:
         "",
         "## Verdicts",
         "",
-        *_table(("verdict", "claims"), [(f"{ICONS[v]} {v.value}", str(n)) for v, n in counts(ordered)]),
+        *_table(
+            ("verdict", "claims"), [(f"{ICONS[v]} {v.value}", str(n)) for v, n in counts(ordered)]
+        ),
         "## Evidence",
         "",
-        "Each decided claim (verified or refuted) counts once, by its strongest check. Grade says "
-        "how a number is known, coverage how much of the quantifier was tried.",
+        _EVIDENCE,
         "",
         *_matrix(ordered),
     ]
@@ -60,9 +72,7 @@ def statement(records: Sequence[Record]) -> str:
         *_table(("part", "trusted for"), [(_md(a), _md(b)) for a, b in _TRUSTED]),
         "## Risk",
         "",
-        f"Total risk of this run: {say.chance(sum(r.risk for r in ordered))}. It bounds the chance "
-        "that a random comparison behind any verdict is wrong, and is a sum over claims of fixed "
-        "budgets, so that leaving claims out changes no verdict.",
+        f"Total risk of this run: {say.chance(sum(r.risk for r in ordered))}. {_RISK}",
         "",
         "## Provenance",
         "",
@@ -79,7 +89,7 @@ def _matrix(records: Sequence[Record]) -> list[str]:
     columns = tuple(reversed(COVERAGES))
     rows = []
     for grade in sorted(Grade, reverse=True):
-        best = [r.strongest for r in _decided(records)]
+        best = [strongest(r) for r in _decided(records)]
         here = [o for o in best if o is not None and o.grade is grade]
         cells = [str(sum(o.coverage == c for o in here)) for c in columns]
         rows.append((grade.name.lower(), *cells))
@@ -113,7 +123,9 @@ def _open(records: Sequence[Record]) -> list[str]:
     rest = [v for v in claims(records, plots=False) if v.record not in _decided(records)]
     if not rest:
         return []
-    rows = [(f"{v.icon} {v.word}", _md(v.title), _md(say.clean(v.record.reason, 300))) for v in rest]
+    rows = [
+        (f"{v.icon} {v.word}", _md(v.title), _md(say.clean(v.record.reason, 300))) for v in rest
+    ]
     return ["## Not decided", "", *_table(("verdict", "claim", "reason"), rows)]
 
 

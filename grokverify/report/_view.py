@@ -21,7 +21,6 @@ ICONS = {
 }
 
 
-
 @dataclass(frozen=True, slots=True)
 class Link:
     """Another claim; ``href`` is empty where it is not on this page."""
@@ -83,7 +82,7 @@ def claims(records: Sequence[Record], *, plots: bool = True) -> list[ClaimView]:
 def _claim(
     r: Record, by_id: Mapping[str, Record], fixed: Mapping[str, str], plots: bool
 ) -> ClaimView:
-    best = _strongest(r)
+    best = strongest(r)
     correctors = [o for o in by_id.values() if r.claim in o.corrects]
     sound = [o for o in correctors if o.verdict is Verdict.VERIFIED and r.claim in fixed]
     arxiv = str(r.source.get("arxiv", ""))
@@ -91,7 +90,7 @@ def _claim(
         record=r,
         id=say.clean(r.claim, 200),
         anchor=say.anchor(r.claim),
-        title=r.title or r.claim,
+        title=say.clean(r.title or r.claim, 240),
         icon=ICONS[r.verdict],
         word=r.verdict.value,
         paper=say.clean(r.source.get("paper", ""), 300),
@@ -109,16 +108,15 @@ def _claim(
     )
 
 
-def _strongest(r: Record) -> Outcome | None:
+def strongest(r: Record) -> Outcome | None:
+    """The check behind the badge, or None where there is none that this version knows."""
     try:
         return r.strongest
     except ValueError:  # a coverage that this version does not know
         return None
 
 
-def _relations(
-    r: Record, by_id: Mapping[str, Record]
-) -> tuple[tuple[str, tuple[Link, ...]], ...]:
+def _relations(r: Record, by_id: Mapping[str, Record]) -> tuple[tuple[str, tuple[Link, ...]], ...]:
     def back(field: str) -> list[str]:
         return [o.claim for o in by_id.values() if r.claim in getattr(o, field)]
 
@@ -137,7 +135,7 @@ def _link(claim: str, by_id: Mapping[str, Record]) -> Link:
     there = by_id.get(claim)
     if there is None:
         return Link(say.clean(claim, 200), "", "", "not in this run")
-    title = there.title or there.claim
+    title = say.clean(there.title or there.claim, 240)
     return Link(title, "#" + say.anchor(claim), ICONS[there.verdict], there.verdict.value)
 
 
