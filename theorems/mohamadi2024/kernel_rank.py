@@ -150,6 +150,7 @@ sufficient_width = Claim(
         exact_rank.but(width=below_rho),
         regression.but(width=below_rho),
     ),
+    uses=("mohamadi2024/bounded-weights-width",),
     gap="Random training sets at small p; the bound is a factor 36 log(n / delta) above the width "
     "that suffices almost surely, so that no draw is expected to come near the bound.",
 )
