@@ -35,9 +35,9 @@ def inputs(p: int, index: Any) -> Inputs:
     Raises:
         ValueError: an index is outside 0..p^3 - 1.
     """
-    if len(index) and not 0 <= int(min(index)) <= int(max(index)) < p**3:
+    if len(index) and not 0 <= int(index.min()) <= int(index.max()) < p**3:
         raise ValueError(
-            f"inputs({p}, ...) got indices from {int(min(index))} to {int(max(index))}, but the "
+            f"inputs({p}, ...) got indices from {int(index.min())} to {int(index.max())}, but the "
             f"inputs are numbered 0..{p**3 - 1}."
         )
     return index // p**2, index // p % p, index % p
@@ -93,12 +93,15 @@ def entk(W: torch.Tensor, V: torch.Tensor, x: Inputs, y: Inputs | None = None) -
 
     Args:
         W: (..., h, 2p). V: (..., p, h). Batches broadcast. Floats, or int64 for exact values
-            while every entry of K stays below 2^63.
+            while every entry of K stays below 2^63 (on the CPU: CUDA has no integer products).
         x, y: n and n' inputs; y is x where it is left out.
 
     Returns:
         (..., n, n').
     """
+    if not W.is_floating_point():
+        W, V = W.cpu(), V.cpu()
+        x, y = _on_cpu(x), None if y is None else _on_cpu(y)
     z, v = _features(W, V, x)
     zy, vy = (z, v) if y is None else _features(W, V, y)
     return _gram(z, v, zy, vy, x, x if y is None else y)
@@ -198,6 +201,11 @@ def _gram(
         (torch.as_tensor(s)[:, None] == torch.as_tensor(t)).to(z) for s, t in zip(x, y, strict=True)
     )
     return same_c * ((z * z).mT @ (zy * zy)) + (same_a + same_b) * (v.mT @ vy)
+
+
+def _on_cpu(x: Inputs) -> Inputs:
+    a, b, c = (torch.as_tensor(part).cpu() for part in x)
+    return a, b, c
 
 
 def _array(values: Any) -> NDArray[Any]:
