@@ -219,8 +219,13 @@ def show(x: Number) -> str:
     """A number as people read it: short, and exact where that fits."""
     if isinstance(x, float):
         return f"{x:.6g}"
-    text = str(x)
-    return text if len(text) <= 24 else f"{float(x):.6g}"
+    top, bottom = x.numerator, x.denominator
+    if max(abs(top), bottom) < 10**12:
+        return str(x)
+    try:
+        return f"{top / bottom:.6g}"
+    except OverflowError:  # beyond floats, and beyond what Python turns into decimal digits
+        return f"{'-' * (top < 0)}2^{abs(top).bit_length() - bottom.bit_length()}"
 
 
 def _many(name: str, values: Any) -> tuple[Number, ...]:

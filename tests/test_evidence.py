@@ -113,3 +113,8 @@ def test_series_refuse_ragged_and_nan_points():
 def test_comparisons_read_as_sentences():
     assert str(exact("rank", 3).equals(4)) == "rank = 3 fails to be equal to 4"
     assert str(approx("d", 0.5, 0.1).at_most(0.7)) == "d = [0.4, 0.6] holds to be at most 0.7"
+
+
+def test_numbers_are_shown_short_and_huge_ones_do_not_raise():
+    shown = [str(exact("n", v)) for v in (7, Fraction(2, 3), 10**13, -(10**6000))]
+    assert shown == ["n = 7", "n = 2/3", "n = 1e+13", "n = -2^19931"]

@@ -187,15 +187,19 @@ def test_a_domain_that_filters_everything_is_vacuous(lab):
     assert "vacuous" in r.reason
 
 
-def test_an_unseeded_check_is_not_verified(lab):
-    @check(n=st.integers(0, 1000))
-    def moody(lab, n, x=0):
-        moody_calls.append(n)
-        yield exact("x", x + len(moody_calls) % 2).equals(0)
+@pytest.mark.parametrize("domain", [{"n": st.integers(0, 1000)}, None])
+def test_an_unseeded_check_is_an_error(lab, domain):
+    def moody(lab, n=0, top=2.0):
+        yield approx("noise", torch.rand(()).double()).at_most(top)
 
-    moody_calls = []
-    r = verify(claim(moody, controls=(moody.but(x=2),)), lab)
-    assert r.verdict is not Verdict.VERIFIED
+    def moody_case(lab, n, top=2.0):
+        yield from moody(lab, n, top)
+
+    one = check(**domain)(moody_case) if domain else check()(moody)
+    r = verify(claim(one, controls=(one.but(top=-1.0),)), lab)
+    assert r.verdict is Verdict.ERROR
+    assert "not reproducible: two observations of" in r.reason
+    assert "Draw every random number from the lab" in r.reason
 
 
 def test_a_skipped_check_says_what_it_needs(lab):
