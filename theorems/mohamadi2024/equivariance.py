@@ -62,6 +62,10 @@ def whole_weights(lab, p, h, size=1000):
     return W.cpu().numpy(), V.cpu().numpy()
 
 
+def whole_tensors(lab, p, h):
+    return tuple(lab.real(x).double() for x in whole_weights(lab, p, h))
+
+
 def every_element(lab):
     """The group at p = 3, elements that move few symbols first: the first failure is minimal."""
     return [dict(zip(("s1", "s2", "s3"), map(list, T.parts), strict=True)) for T in relabellings(3)]
@@ -104,7 +108,7 @@ def value_checks(tau):
     # On torch tensors of whole numbers below 2^53, where float64 makes no rounding error.
     @check(p=st.integers(3, 13), h=st.integers(1, 16))
     def values_at_random(lab, p, h, act=tau):
-        T, theta = random_relabelling(lab, p), tuple(map(lab.real, whole_weights(lab, p, h)))
+        T, theta = random_relabelling(lab, p), whole_tensors(lab, p, h)
         a, b, c = (lab.integers(k, 0, p, 4 * p) for k in "abc")
         at = torch.arange(4 * p, device=a.device)
         (a_, b_, c_), moved = T(a, b, c), act(T, theta)
@@ -139,9 +143,9 @@ def gradient_checks(tau):
 
     @check(p=st.integers(3, 11), h=st.integers(1, 8))
     def gradients_by_autograd(lab, p, h, act=tau):
-        T, theta = random_relabelling(lab, p), tuple(map(lab.real, whole_weights(lab, p, h)))
+        T, theta = random_relabelling(lab, p), whole_tensors(lab, p, h)
         x = tuple(lab.integers(k, 0, p, 2 * p) for k in "abc")
-        k = lab.real(lab.integers("k", 1, 9, 2 * p).cpu())  # a whole combination of the gradients
+        k = lab.integers("k", 1, 9, 2 * p).double()  # a whole combination of the gradients
         at = torch.arange(2 * p, device=k.device)
 
         def slope(a, b, c):

@@ -134,7 +134,7 @@ def float_runs(lab, p, act=relabel, relabelled=labels_follow, start=None, steps=
     a, b = chosen // p, chosen % p
     c = (a + b) % p
     a_, b_, _ = T(a, b, c)
-    U = lab.normal("W", h, 2 * p) / 2, lab.normal("V", p, h) / h**0.5
+    U = lab.normal("W", h, 2 * p).double() / 2, lab.normal("V", p, h).double() / h**0.5
 
     def gradient(a, b, c):
         entropy = torch.nn.functional.cross_entropy

@@ -156,14 +156,15 @@ def elements(lab):
     return [dict(zip(("s1", "s2", "s3"), map(list, T.parts), strict=True)) for T in chosen]
 
 
-# Start on small whole numbers, where the largest weights are tied.
+# Both runs start with the largest weights tied: all incoming weights of the first neuron.
 
 
 @check(elements)
 def penalised_exactly(lab, s1, s2, s3, subgradient=sup_norm_subgradient, act=relabel):
     T, (x, y) = Relabelling(s1, s2, s3), data(lab, 3, 8)
     whole = lab.integers("W", -2, 3, 2, 6), lab.integers("V", -2, 3, 3, 2)
-    U = tuple(np.vectorize(Fraction, otypes=[object])(u.cpu()) for u in whole)
+    W, V = (np.vectorize(Fraction, otypes=[object])(u.cpu()) for u in whole)
+    W[0, :] = Fraction(3)
 
     def gradient(x):
         plain = square_loss_gradient(x, y)
@@ -172,14 +173,19 @@ def penalised_exactly(lab, s1, s2, s3, subgradient=sup_norm_subgradient, act=rel
         )
 
     step = gradient_descent(Fraction(1, 50))
-    plain = trajectory(step, gradient(x), State(U), 3)
-    turned = trajectory(step, gradient(T(*x)), State(act(T, U)), 3)
+    plain = trajectory(step, gradient(x), State((W, V)), 3)
+    turned = trajectory(step, gradient(T(*x)), State(act(T, (W, V))), 3)
     wrong = [differing(u.theta, act(T, v.theta)) for u, v in zip(turned, plain, strict=True)]
     yield exact("weights that differ", sum(wrong)).equals(0)
 
 
-# The same with torch's own derivative of the maximum. Weights are cut off at -1 and 1, so that the
-# largest are tied; amax shares its derivative among ties, max(dim=0) gives it to one of them.
+# The same with torch's own derivative of the maximum: amax shares its derivative among ties,
+# max(dim=0) gives it to one of them. A T without fixed points moves whichever that is.
+
+
+def restless(T):
+    still = any(i == j for s in T.parts[:2] for i, j in enumerate(s))
+    return not still and T.sigma1 != inverse(T.sigma1)
 
 
 def shared(flat):
@@ -193,10 +199,12 @@ def one_of_them(flat):
 @check(lambda lab: [{"p": p} for p in lab.pick(smoke=(5,), quick=(5, 9), standard=(5, 11, 23))])
 def penalised_by_autograd(lab, p, largest=shared, act=relabel, steps=40):
     drawn = (random_relabelling(lab.at(k), p) for k in itertools.count())
-    T = next(T for T in drawn if T.sigma1[0] != 0 and T.sigma1 != inverse(T.sigma1))
+    T = next(T for T in drawn if restless(T))
     h, n = 4 * p, min(p**3, round(2 * p**2.25))
     x, y = data(lab, p, n)
-    U = lab.normal("W", h, 2 * p).clamp(-1, 1), lab.normal("V", p, h).clamp(-1, 1)
+    W, V = (lab.normal(*k).double().clamp(-0.9, 0.9) for k in (("W", h, 2 * p), ("V", p, h)))
+    W[0, :] = 1
+    U = W, V
     label, at = lab.real(y), torch.arange(n, device=lab.device)
 
     def gradient(x):

@@ -173,7 +173,7 @@ def training_checks(exact_rules, float_rules):
     def float_runs(lab, p, act=relabel, start=None, first_column=1, steps=40):
         T, h, n = restless(lab, p), 4 * p, min(p**3, round(2 * p**2.25))
         x, y = training_set(lab, p, n)
-        U = lab.normal("W", h, 2 * p) / 2, lab.normal("V", p, h) / math.sqrt(h)
+        U = lab.normal("W", h, 2 * p).double() / 2, lab.normal("V", p, h).double() / h**0.5
         plain_gradient = torch_gradient(lab, x, y)
         turned_gradient = torch_gradient(lab, T(*x), y)
         for rule in float_rules:

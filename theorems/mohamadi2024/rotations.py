@@ -8,6 +8,7 @@ Cost: rational runs, milliseconds each.
 """
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -94,6 +95,7 @@ def rotation_checks(rule_exact, rule_float, told):
 
     @check(lambda lab: [{"p": p} for p in lab.pick(smoke=(5,), quick=(5, 9), standard=(5, 11, 23))])
     def random_turns(lab, p, rule=rule_float, stretch=1.0, whole=False, steps=40):
+        lab = replace(lab, dtype="float64")  # the tolerance is one for float64
         h, n = 4 * p, min(p**3, round(2 * p**2.25))
         a, b, c, y = data(lab, p, n)
         X, y, c = lab.real(inputs(p, a, b)), lab.real(y), torch.as_tensor(c, device=lab.device)
@@ -172,7 +174,8 @@ adam_rotations = Claim(
 def scaled_exactly(lab, alpha, p, h, power=-2, inverse=True, stretch=1):
     A = Fraction(1 + stretch * (alpha - 1))
     a, b, c, y = data(lab, p, min(p**3, 16))
-    W, V = fractions(lab.integers("W", 1, 9, h, 2 * p)), fractions(lab.integers("V", 1, 9, p, h))
+    whole = lab.integers("W", 1, 9, h, 2 * p), lab.integers("V", 1, 9, p, h)
+    W, V = (fractions(u.cpu()) for u in whole)
     scaled, gradient = (A * W, A**power * V), square_loss_gradient((a, b, c), y)
     at = range(len(c))
     kept = quadratic(W, V, a, b)[at, c] != quadratic(*scaled, a, b)[at, c]
@@ -191,7 +194,7 @@ def scaled_exactly(lab, alpha, p, h, power=-2, inverse=True, stretch=1):
 
 @check(alpha=st.integers(2, 9), p=st.integers(2, 11), h=st.integers(1, 16))
 def scaled_by_autograd(lab, alpha, p, h, power=-2, inverse=True, stretch=1):
-    A = float(1 + stretch * (alpha - 1))
+    A, lab = float(1 + stretch * (alpha - 1)), replace(lab, dtype="float64")
     W, V = lab.normal("W", h, 2 * p), lab.normal("V", p, h)
     a, b = (lab.integers(k, 0, p, 3 * p) for k in "ab")
     weights, scaled = lab.normal("weights", 3 * p, p), (A * W, A**power * V)
