@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from types import FrameType
 
 import filelock
 
-from grokverify import _isolate, ledger, records
+from grokverify import _isolate, executors, ledger, records
 from grokverify._lab import Lab
 from grokverify._machine import describe
 from grokverify._run import find, run, verify_ref
@@ -25,18 +25,6 @@ from grokverify._text import counts, line, table
 from grokverify._verdict import Record, Verdict
 from grokverify._verify import failed, source_hash
 from grokverify.cli import DIFFERS, ERROR, OK, UNDECIDED, Usage, _nearest
-
-
-class Serial(Executor):
-    """Runs each task at once in this process: for debuggers, and for claims one trusts."""
-
-    def submit(self, fn: Callable[..., object], /, *args: object, **kwargs: object) -> Future:  # type: ignore[type-arg]
-        done: Future[object] = Future()
-        try:
-            done.set_result(fn(*args, **kwargs))
-        except Exception as e:
-            done.set_exception(e)
-        return done
 
 
 class _Terminated(BaseException):
@@ -201,10 +189,10 @@ class Batch:
                 raise Usage(f"--executor {self.executor} made a {type(made).__name__}.")
             return made
         if not self.isolate:
-            return Serial()
+            return executors.serial(1)
         if self.workers > 1:  # several processes on shared cores: one thread each
             os.environ.setdefault("OMP_NUM_THREADS", "1")
-        return ThreadPoolExecutor(self.workers)  # each thread supervises a process
+        return executors.local(self.workers)
 
     def _close(self, seconds: float) -> int:
         from grokverify.report import render

@@ -160,6 +160,21 @@ def test_resume_runs_again_what_changed(claims, capsys):
     assert "resuming: 2 of 2" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["serial", "local", "dask"])
+def test_every_executor_gives_the_same_records_and_survives_a_crash(claims, name):
+    path = claims("os._exit(7)")
+    command = [sys.executable, "-m", "grokverify", "run", path, "--out", name]
+    command += ["--executor", f"grokverify.executors:{name}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 4, done.stdout + done.stderr
+    found, _ = records.read(f"{name}/records.jsonl")
+    assert {r.claim: r.verdict.value for r in found} == {
+        "t/good": "verified",
+        "claims.py:faulty": "error",
+    }
+
+
 def test_two_runs_never_share_a_folder(claims, capsys):
     import filelock
 

@@ -1,0 +1,75 @@
+"""Executors for ``grokverify run --executor grokverify.executors:NAME``.
+
+Each is a function of the number of workers that returns a ``concurrent.futures.Executor``. Whatever
+the executor, every claim runs in a supervised child process of the worker that took it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any
+
+
+class _Serial(Executor):
+    """Runs each task at once, in the thread that submits it."""
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except Exception as e:
+            done.set_exception(e)
+        return done
+
+
+def serial(workers: int) -> Executor:
+    """One task after the other; the number of workers is ignored."""
+    del workers
+    return _Serial()
+
+
+def local(workers: int) -> Executor:
+    """The default: threads of this process, each with a child process of its own."""
+    return ThreadPoolExecutor(workers)
+
+
+def dask(workers: int) -> Executor:
+    """A dask.distributed cluster on this machine, over loopback.
+
+    For a cluster that runs already, write a factory of your own around its ``Client``:
+    ``return Client(address).get_executor(pure=False, retries=0)``.
+
+    Raises:
+        ImportError: dask.distributed is missing; install ``grokverify[dask]``.
+    """
+    try:
+        settings: Any = importlib.import_module("dask.config")
+        distributed: Any = importlib.import_module("distributed")
+    except ImportError as e:
+        raise ImportError(f"{e}; pip install 'grokverify[dask]'") from None
+    # A lost worker is counted against the task that ran on it: no silent repeats by the scheduler,
+    # the supervisor inside the task repeats what it may.
+    settings.set({"distributed.scheduler.allowed-failures": 0})
+    cluster = distributed.LocalCluster(
+        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    )
+    client = distributed.Client(cluster)
+    executor = client.get_executor(pure=False, retries=0)
+    return _Closing(executor, client, cluster)
+
+
+class _Closing(Executor):
+    """An executor that closes what it runs on."""
+
+    def __init__(self, executor: Executor, *owned: Any) -> None:
+        self._executor, self._owned = executor, owned
+
+    def submit(self, fn: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._executor.submit(fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        del cancel_futures  # closing the cluster cancels what is left
+        self._executor.shutdown(wait=wait)
+        for thing in self._owned:
+            thing.close()
