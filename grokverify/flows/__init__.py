@@ -1,0 +1,1 @@
+"""Exact reductions of gradient descent and gradient flow, one family a file."""

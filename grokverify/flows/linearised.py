@@ -1,0 +1,92 @@
+"""The lazy limit of the quadratic committee machine: its linearisation at the start, exactly.
+
+``f(x) = f_0(x) + grad f_0(x) . (W - W_0)`` (Kumar et al. 2024, eq. 1) under the gradient descent
+of ``committee``: in the eigenbasis of the kernel on the P inputs every residual decays geometrically.
+The change of f is a linear plus a quadratic function, so that its population loss is eq. 6 again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from grokverify.flows.committee import Problem
+
+_EMPTY = 1e-13  # eigenvalues of a kernel below this fraction of the largest count as zero
+
+
+def moments(Z: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The mean weight (B, D) and the mean of ``w w'`` (B, D, D) (eq. 4)."""
+    return (Z.mT @ u[..., None])[..., 0], Z.mT @ Z
+
+
+def population_loss(
+    alpha: torch.Tensor, eps: torch.Tensor, wbar: torch.Tensor, M: torch.Tensor, T: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Variance, misalignment and power in linear modes: the expected square error (eq. 6)."""
+    D = wbar.shape[-1]
+    gap = (alpha * eps)[..., None, None] * M - T
+    trace = gap.diagonal(dim1=-2, dim2=-1).sum(-1)
+    power = alpha**2 / D * wbar.square().sum(-1)
+    return (trace / D) ** 2 / 4, _squares(gap) / (2 * D**2), power
+
+
+class Twin:
+    """The linearised network (eq. 1) under the same gradient descent, in closed form."""
+
+    def __init__(self, problem: Problem, rate: Any) -> None:
+        """Diagonalise the kernel on the P inputs; cost P^3 a problem.
+
+        Args:
+            problem: B problems. rate: a number or (B,).
+        """
+        P = problem.X.shape[-2]
+        self.problem = problem
+        self.H = problem.u[:, None, :] + problem.eps[:, None, None] * (problem.X @ problem.Z.mT)
+        K = (problem.X @ problem.X.mT) * (self.H @ self.H.mT)  # eq. 5, without alpha^2/N
+        f0 = (problem.alpha / (2 * problem.eps))[:, None] * (_size(self.H) - 1)
+        self.gap = problem.y - (0 * f0 if problem.centred else f0)
+        self.lam, self.V = torch.linalg.eigh(K)
+        self.z = (self.V.mT @ self.gap[..., None])[..., 0]
+        rates = torch.as_tensor(rate, dtype=K.dtype, device=K.device).expand(len(K))
+        self.speed = 2 * rates[:, None] * self.lam / P
+
+    def after(self, t: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Train loss (B,), and the change of wbar (B, D) and of M (B, D, D) after t steps.
+
+        ``t = inf`` gives ridgeless kernel regression on the kernel at the start.
+        """
+        full = self.lam > _EMPTY * self.lam[:, -1:]
+        if t == float("inf"):
+            left = (~full).to(self.lam)
+        else:
+            slow = torch.exp(t * torch.log1p(-self.speed.clamp(max=0.5)))
+            left = torch.where(self.speed < 0.5, slow, (1 - self.speed) ** t)
+        dual = torch.where(full, (1 - left) / self.lam.where(full, torch.ones_like(left)), 0.0)
+        q = (self.V @ (dual * self.z)[..., None]) / self.problem.alpha[:, None, None]
+        moved = (self.H * q).mT @ self.problem.X
+        cross = self.problem.Z.mT @ moved
+        wbar = (moved.mT @ self.problem.u[..., None])[..., 0]
+        return (left * self.z).square().mean(-1), wbar, cross + cross.mT
+
+
+def kernel_regression_loss(problem: Problem) -> torch.Tensor:
+    """(B,) population loss of ridgeless regression with the kernel at the start, in null losses."""
+    wbar0, M0 = moments(problem.Z, problem.u)
+    keep = 0.0 if problem.centred else 1.0
+    _, wbar, M = Twin(problem, 0.0).after(float("inf"))
+    terms = population_loss(
+        problem.alpha, problem.eps, keep * wbar0 + wbar, keep * M0 + M, problem.target
+    )
+    loss: torch.Tensor = sum(terms) / problem.null
+    return loss
+
+
+def _size(H: torch.Tensor) -> torch.Tensor:
+    return H.square().sum(-1)
+
+
+def _squares(M: torch.Tensor) -> torch.Tensor:
+    return M.square().sum((-1, -2))
