@@ -117,4 +117,5 @@ def value_at(t: torch.Tensor, curve: torch.Tensor, when: torch.Tensor) -> torch.
     after = torch.searchsorted(x, at.contiguous()).clamp(1, len(t) - 1)
     column = torch.arange(curve.shape[1], device=t.device)
     w = ((at - x[after - 1]) / (x[after] - x[after - 1])).clamp(0, 1)
-    return curve[after - 1, column] * (1 - w) + curve[after, column] * w
+    value = curve[after - 1, column] * (1 - w) + curve[after, column] * w
+    return value.nan_to_num(nan=float("inf"), posinf=float("inf"))

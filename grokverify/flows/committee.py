@@ -44,6 +44,7 @@ class Problem:
         u: (B, m) the vector of ones in the same coordinates.
         alpha, eps: (B,) output scale and weight of the quadratic part, not 0.
         centred: whether the output at the start is taken off (eq. 7 of the paper).
+        labels: (B, P) training labels other than those of the target, for example shuffled ones.
     """
 
     X: torch.Tensor
@@ -53,10 +54,13 @@ class Problem:
     alpha: torch.Tensor
     eps: torch.Tensor
     centred: bool = True
+    labels: torch.Tensor | None = None
 
     @property
     def y(self) -> torch.Tensor:
         """(B, P) labels."""
+        if self.labels is not None:
+            return self.labels
         return ((self.X @ self.target) * self.X).sum(-1) / 2
 
     @property
@@ -68,8 +72,11 @@ class Problem:
 
     def at(self, index: Any) -> Problem:
         """Some of the B problems, by an index of the batch."""
-        own: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Problem(**{k: v[index] if torch.is_tensor(v) else v for k, v in own.items()})
+        own: dict[str, Any] = {}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            own[f.name] = value[index] if torch.is_tensor(value) else value
+        return Problem(**own)
 
 
 @dataclass(frozen=True, slots=True)

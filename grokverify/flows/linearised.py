@@ -1,7 +1,7 @@
 """The lazy limit of the quadratic committee machine: its linearisation at the start, exactly.
 
 ``f(x) = f_0(x) + grad f_0(x) . (W - W_0)`` (Kumar et al. 2024, eq. 1) under the gradient descent
-of ``committee``: in the eigenbasis of the kernel on the P inputs every residual decays geometrically.
+of ``committee``: in the eigenbasis of the kernel on the inputs each residual decays geometrically.
 The change of f is a linear plus a quadratic function, so that its population loss is eq. 6 again.
 """
 
