@@ -65,7 +65,8 @@ def regression(K: torch.Tensor, train: torch.Tensor) -> torch.Tensor:
     n = train.shape[-1]
     inner = K[train[..., :, None], train[..., None, :]]
     eye = torch.eye(n, dtype=K.dtype, device=K.device)
-    return kernel_regression(inner, eye, K[train].mT)
+    A: torch.Tensor = kernel_regression(inner, eye, K[train].mT)
+    return A
 
 
 def expected_loss(A: torch.Tensor, train: torch.Tensor, moment: torch.Tensor) -> torch.Tensor:

@@ -62,7 +62,7 @@ def printed_d1(p, n):
 
 def tangent(lab, p):
     """The eNTK on all inputs, at an iid uniform initialisation of width 4p."""
-    W, V = lab.uniform("W", 4 * p, 2 * p), lab.uniform("V", p, 4 * p)
+    W, V = lab.uniform("W", 4 * p, 2 * p).double(), lab.uniform("V", p, 4 * p).double()
     return entk(W, V, inputs(p, torch.arange(p**3, device=lab.device)))
 
 
@@ -71,7 +71,7 @@ def cosines(lab, p):
     h, j = 4 * p, np.arange(p)
     turn = lab.integers("frequency", 1, p, h, 1).cpu().numpy() * j / p
     phase = lab.uniform("phase", 3, h, 1).cpu().numpy() / 2
-    q, r, v = (lab.real(np.cos(2 * np.pi * (turn + phase[i]))) for i in range(3))
+    q, r, v = (lab.real(np.cos(2 * np.pi * (turn + phase[i]))).double() for i in range(3))
     return entk(torch.cat([q, r], 1), v.T, inputs(p, torch.arange(p**3, device=lab.device)))
 
 
@@ -204,9 +204,9 @@ sharp_bound = Claim(
         r"Every permutation-equivariant kernel method that is trained on $n$ distinct inputs, "
         r"$1 \le n \le 1 + (p-1)^3$, has $\mathbb{E}\, L \ge (p-1) - \frac{n-1}{(p-1)^2}$. No "
         r"larger bound holds: with $\bar{J} = \frac{1}{p} 1 1^\top$, regression with the kernel "
-        r"$\alpha\, \bar{J}^{\otimes 3} + (I - \bar{J})^{\otimes 3}$ attains it for each $n \ge p$ on "
-        r"suitable inputs with a line $(a, b, \ast)$, and on uniform inputs it comes within one per "
-        r"cent at $p = 11$, $\alpha = 100$, $n = 121, \dots, 726$."
+        r"$\alpha \bar{J}^{\otimes 3} + (I - \bar{J})^{\otimes 3}$ attains it for each $n \ge p$ "
+        r"on suitable inputs with a line $(a, b, \ast)$, and on uniform inputs it comes within one "
+        r"per cent at $p = 11$, $\alpha = 100$, $n = 121, \dots, 726$."
     ),
     hypotheses=(
         "the kernel is chosen before the data (it may be random)",
@@ -273,8 +273,8 @@ zero_loss_threshold = Claim(
     statement=(
         r"A permutation-equivariant kernel method with $\mathbb{E}\, L = 0$ needs at least "
         r"$1 + (p-1)^3 = p^3 - 3p^2 + 3p$ distinct inputs, and kernel regression attains it on "
-        r"one training set of that size. With one input fewer $\mathbb{E}\, L \ge (p-1)^{-2}$. So at "
-        r"a fixed $p$ there are $n \le (1 - \Omega(1))\, p^3$ with zero loss."
+        r"one training set of that size. With one input less $\mathbb{E}\, L \ge (p-1)^{-2}$. At a "
+        r"fixed $p$ there are $n \le (1 - \Omega(1))\, p^3$ with zero loss."
     ),
     assumes=("Ky Fan's maximum principle",),
     origin="ours",
