@@ -66,6 +66,13 @@ def test_a_correction_counts_only_where_it_is_verified(samples, parse) -> None:
     text = plain(parse(render([samples[1], mended])).text)
     assert "corrected form verified" not in text
     assert "Proposed correction The mended rank (inconclusive)" in text
+    other = replace(samples[2], claim="lab2024/other", title="The other rank")
+    text = plain(parse(render([samples[1], mended, other])).text)
+    assert "corrected form verified" in text
+    assert "Proposed correction The mended rank (inconclusive)" in text
+    assert "Proposed correction The other rank" not in text
+    undecided = replace(samples[1], verdict=Verdict.INCONCLUSIVE)
+    assert "corrected form verified" not in render([undecided, samples[2]])
     alone = plain(parse(render([samples[1]])).text)
     assert "No corrected form is checked in this run." in alone
 
