@@ -172,7 +172,9 @@ def _summed(
             continue
         for s, t, left, right in zip(x, y, (v, v, z * z), (vy, vy, zy * zy), strict=True):
             for i, j in pairs(s, t):
-                K[i[:, None], j] += left[i] @ right[j].mT
+                rows = left.index_select(0, i)
+                columns = rows if j is i else right.index_select(0, j)
+                K[i[:, None], j] += rows @ columns.mT
     return K
 
 
