@@ -1,4 +1,4 @@
-"""From distances to eigenvalues (Mohamadi et al. 2024, Lemmas D.3 and D.4, Corollary D.5).
+"""From distances to eigenvalues (Mohamadi et al. 2024, Lemmas D.3, D.4, D.6, Corollary D.5).
 
 dist^2(x, V) = |x|^2 - sum <x, v_i>^2 for an orthonormal basis v_i of V, hence for random Psi with
 second moment Sigma and any space V of dimension n, by Ky Fan's maximum principle,
@@ -8,11 +8,13 @@ second moment Sigma and any space V of dimension n, by Ky Fan's maximum principl
 Cost: small exact solves, and eigenvalues of matrices of size at most 27.
 """
 
+import itertools
+import math
 from fractions import Fraction
 
 import numpy as np
 
-from grokverify import Claim, Source, approx, check, exact, row, series
+from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.orbits import expected_distance, second_moment, solve, sums_to_zero, symmetric
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
@@ -139,4 +141,98 @@ lemma_d4 = Claim(
     gap="Random instances in floats; in general it is Ky Fan's maximum principle.",
     checks=(any_distribution, modular_addition),
     controls=(any_distribution.but(first=0), modular_addition.but(first=0)),
+)
+
+
+# --- Lemma D.6:  sum_{i<=n} l_i(S) <= n l_1((I-P) S (I-P)) + tr(P S P) ---------------------------
+def commuting(d, values):
+    """All diagonal S with these entries and all P on some of the axes, at every n."""
+    slack = []
+    for entries in itertools.product(values, repeat=d):
+        largest = sorted(entries, reverse=True)
+        for kept in itertools.product((0, 1), repeat=d):
+            outside = max(0 if k else s for s, k in zip(entries, kept, strict=True))
+            inside = sum(s for s, k in zip(entries, kept, strict=True) if k)
+            slack += [n * outside + inside - sum(largest[:n]) for n in range(1, d + 1)]
+    yield row(d=d, instances=len(slack), least=min(slack), largest=max(slack))
+    yield series("least right side less left side", x=d, y=min(slack), xlabel="d")
+    yield exact("right side less left side", min(slack)).at_least(0)
+
+
+@check(dict(d=2), dict(d=3), dict(d=4))
+def any_diagonal(lab, d, values=(-1, 0, 1)):
+    yield from commuting(d, values)
+
+
+@check(dict(d=2), dict(d=3), dict(d=4))
+def semidefinite_diagonal(lab, d, values=(0, 1, 3)):
+    yield from commuting(d, values)
+
+
+def drawn(lab, d, definite):
+    """Gaussian S = B B^T (or B + B^T) and spaces of every dimension, at every n."""
+    slack = math.inf
+    for trial in range(lab.pick(smoke=20, quick=100)):
+        here = lab.at(trial)
+        B = here.normal("B", d, d).cpu().double().numpy()
+        S = B @ B.T if definite else B + B.T
+        k = int(here.integers("dim V", 0, d + 1, 1))
+        Q = np.linalg.qr(here.normal("V", d, d).cpu().double().numpy())[0][:, :k]
+        R = np.eye(d) - Q @ Q.T
+        first, rest = np.linalg.eigvalsh(S)[::-1].cumsum(), np.linalg.eigvalsh(R @ S @ R)[-1]
+        right = np.arange(1, d + 1) * rest + np.trace(Q.T @ S @ Q)
+        slack = min(slack, (right - first).min())
+    yield series("least slack of random matrices", x=d, y=slack, xlabel="d")
+    yield approx("right side less left side", slack, 1e-9).at_least(-1e-8)
+
+
+DIMENSIONS = [dict(d=2), dict(d=3), dict(d=6), dict(d=12)]
+
+
+@check(*DIMENSIONS)
+def any_random(lab, d, definite=False):
+    yield from drawn(lab, d, definite)
+
+
+@check(*DIMENSIONS)
+def semidefinite_random(lab, d, definite=True):
+    yield from drawn(lab, d, definite)
+
+
+lemma_d6_as_printed = Claim(
+    id="mohamadi2024/eigenvalue-split-any-matrix",
+    source=Source(PAPER, "Lemma D.6", "2407.12332"),
+    title="Splitting eigenvalue sums, any matrix",
+    statement=(
+        r"For any symmetric $\Sigma$ and projector $P$, $\sum_{i \le n} \lambda_i(\Sigma) \le n "
+        r"\lambda_1((I - P) \Sigma (I - P)) + \operatorname{Tr}(P \Sigma P)$."
+    ),
+    gap="The paper applies the lemma to a covariance only, where it holds.",
+    expect=Verdict.REFUTED,
+    checks=(any_diagonal, any_random),
+    controls=(
+        any_diagonal.but(values=(0, 1, 2)).must_hold(),
+        any_random.but(definite=True).must_hold(),
+    ),
+)
+
+lemma_d6 = Claim(
+    id="mohamadi2024/eigenvalue-split",
+    source=Source(PAPER, "Lemma D.6", "2407.12332"),
+    title="Splitting eigenvalue sums, positive semidefinite",
+    statement=(
+        r"For positive semidefinite $\Sigma$ and a projector $P$, $\sum_{i \le n} "
+        r"\lambda_i(\Sigma) \le n \lambda_1((I - P) \Sigma (I - P)) "
+        r"+ \operatorname{Tr}(P \Sigma P)$."
+    ),
+    corrects=("mohamadi2024/eigenvalue-split-any-matrix",),
+    gap=(
+        "Random matrices in floats, small diagonal ones exactly. The printed proof also puts two "
+        "compressions of Sigma in Loewner order, which fails; their largest eigenvalues suffice."
+    ),
+    checks=(semidefinite_random, semidefinite_diagonal),
+    controls=(
+        semidefinite_random.but(definite=False),
+        semidefinite_diagonal.but(values=(-1, 0, 3)),
+    ),
 )
