@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import logging
 import re
 import textwrap
 from collections.abc import Sequence
@@ -69,21 +68,25 @@ Point = tuple[float, float, float | None]
 
 
 def _drawable(series: Series) -> list[Point]:
-    """Finite points, positive where the axis is logarithmic, in order of x, thinned if many."""
+    """Points that fit the axes, in order of x, thinned if many."""
+    logx, logy = "x" in series.log, "y" in series.log
     points: list[Point] = []
     for i, (x, y) in enumerate(zip(series.x, series.y, strict=False)):
-        a, b = as_float(x), as_float(y)
-        p = as_float(series.printed[i]) if i < len(series.printed) else None
-        if a is None or b is None or ("x" in series.log and a <= 0):
-            continue
-        if "y" in series.log:
-            p = p if p is not None and p > 0 else None
-            if b <= 0:
-                continue
-        points.append((a, b, p))
+        a, b = _coordinate(x, logx), _coordinate(y, logy)
+        p = _coordinate(series.printed[i], logy) if i < len(series.printed) else None
+        if a is not None and b is not None:
+            points.append((a, b, p))
     points.sort(key=lambda one: one[0])
     step = -(-len(points) // MOST_POINTS)
     return points[:: step or 1]
+
+
+def _coordinate(value: Any, log: bool) -> float | None:
+    """A float whose axis, margins included, stays far from overflow; None where there is none."""
+    x = as_float(value)
+    if x is None or abs(x) > 1e200 or (log and x < 1e-200):
+        return None
+    return x
 
 
 def _alt(series: Series, drawn: Sequence[Point]) -> str:
@@ -105,8 +108,6 @@ def _draw(points: tuple[Point, ...], xlabel: str, ylabel: str, log: str) -> byte
     import matplotlib
     from matplotlib.figure import Figure
 
-    # Metrics of DejaVu Sans, which matplotlib ships, so that no installed font changes a byte.
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     with matplotlib.rc_context(cast(Any, _style())):
         figure = Figure(figsize=(4.7, 3.0), layout="constrained")
         axes = figure.add_subplot()
@@ -143,6 +144,10 @@ def _draw(points: tuple[Point, ...], xlabel: str, ylabel: str, log: str) -> byte
                 label="printed",
             )
             axes.legend(frameon=False, fontsize=8.5, handlelength=2.6)
+        if "x" in log:
+            axes.set_xscale("log")
+        if "y" in log:
+            axes.set_yscale("log")
         _scale(axes.xaxis, "x" in log, whole=all(x == int(x) for x in xs))
         _scale(axes.yaxis, "y" in log)
         buffer = io.BytesIO()
@@ -160,14 +165,15 @@ def _scale(axis: Axis, log: bool, whole: bool = False) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
     if log:
-        axis._set_axes_scale("log")  # type: ignore[attr-defined]
         low, high = axis.get_data_interval()
         if high < 20 * low:
             axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5)))
         axis.set_minor_formatter(NullFormatter())
     elif whole:
         axis.set_major_locator(MaxNLocator("auto", integer=True))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value))))
+    low, high = axis.get_view_interval()
+    digits = 6 if high - low > 1e-4 * max(abs(low), abs(high)) else 12
+    axis.set_major_formatter(FuncFormatter(lambda value, _: number(float(value), digits)))
 
 
 def _is_math(text: str) -> bool:
@@ -189,7 +195,7 @@ def _style() -> dict[str, Any]:
         "svg.id": None,
         "path.simplify": True,
         "text.usetex": False,
-        "font.family": ["DejaVu Sans"],
+        "font.family": ["DejaVu Sans"],  # matplotlib ships it: no installed font changes a byte
         "mathtext.fontset": "dejavusans",
         "font.size": 9.0,
         "axes.labelsize": 9.0,

@@ -98,3 +98,20 @@ def test_no_global_state_of_matplotlib_is_changed() -> None:
     before = dict(matplotlib.rcParams)
     plot(series("other", x=[1, 2], y=[1, 3]))
     assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("log", ["", "x", "y", "xy"])
+@pytest.mark.parametrize(
+    "values",
+    [(1e308, -1e308, 0), (1e200, 1e-200, 1), (5e-324, 1, 2), (2, 2, 2), (0, 0, 0), (1e-200, 0, 0)],
+)
+def test_wild_values_are_drawn_or_left_out_without_a_warning(values, log: str) -> None:
+    drawn = plot(Series("w", (1, 2, 3), values, values[::-1], log=log))
+    assert drawn is None or svg(drawn.src) is not None
+    plot(Series("w", values, (1, 2, 3), log=log))
+
+
+def test_ticks_tell_nearly_equal_values_apart() -> None:
+    drawn = plot(series("w", x=[1, 2], y=[1, 1 + 2e-9]))
+    assert drawn is not None
+    assert "1.000000001" in words(drawn.src)
