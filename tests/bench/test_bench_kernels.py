@@ -1,0 +1,186 @@
+"""What the structure of the kernels saves, beside what one would do without it.
+
+Skipped by default. Run on a quiet machine:
+
+    pytest tests/bench -o addopts="" --benchmark-json=kernels.json
+
+Ours and its peer take turns in one process on one thread, so that a busy machine slows both. The
+ratios (how many times longer the peer takes: median, least, largest over the turns) go to
+extra_info; the results must agree, but nothing here fails because of the time it took.
+"""
+
+import time
+from statistics import median
+
+import pytest
+import torch
+
+from grokverify import Lab
+from grokverify.kernels import (
+    block_regression,
+    entk,
+    entk_classification,
+    entk_limit,
+    entk_positive,
+    inputs,
+    jacobian,
+    most_frequent,
+)
+from grokverify.linalg.exact import PRIME, rank_mod_prime
+
+LAB = Lab()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def seconds(task):
+    start = time.perf_counter()
+    result = task()
+    return time.perf_counter() - start, result
+
+
+def beside(benchmark, ours, *, rounds, **peers):
+    """Time ours by the fixture, then ours and the peers in turns; peers' results by name."""
+    ours()
+    ratios = {name: [] for name in peers}
+    for _ in range(rounds):
+        results = {}
+        for name, peer in peers.items():
+            own, _ = seconds(ours)
+            other, results[name] = seconds(peer)
+            again, _ = seconds(ours)
+            ratios[name].append(2 * other / (own + again))
+    for name, seen in ratios.items():
+        spread = {"median": median(seen), "least": min(seen), "largest": max(seen)}
+        benchmark.extra_info[f"{name} / ours"] = {k: float(f"{v:.3g}") for k, v in spread.items()}
+    return benchmark.pedantic(ours, rounds=rounds, iterations=1), results
+
+
+def close(found, true):
+    return float((found - true).abs().max()) <= 1e-12 * float(true.abs().max())
+
+
+def gram_by_torch(W, V, x):
+    """The empirical NTK as torch.func's own documentation builds it: Jacobians, contracted."""
+    p = V.shape[0]
+    eye = torch.eye(p, dtype=W.dtype)
+    one_hot = torch.cat([eye[x[0]], eye[x[1]]], dim=1)
+
+    def g(params, pair, third):
+        W, V = params
+        return third @ (V @ (W @ pair).square())
+
+    slopes = torch.func.vmap(torch.func.grad(g), (None, 0, 0))((W, V), one_hot, eye[x[2]])
+    return sum(slope.flatten(1) @ slope.flatten(1).T for slope in slopes)
+
+
+def blocks_by_torch(W, V, a, b):
+    eye = torch.eye(V.shape[0], dtype=W.dtype)
+    one_hot = torch.cat([eye[a], eye[b]], dim=1)
+
+    def f(params, pair):
+        W, V = params
+        return V @ (W @ pair).square()
+
+    slopes = torch.func.vmap(torch.func.jacrev(f), (None, 0))((W, V), one_hot)
+    parts = [slope.flatten(2) for slope in slopes]
+    return sum(torch.einsum("Naf,Mbf->NMab", part, part) for part in parts)
+
+
+def network(p, h):
+    return LAB.normal("W", h, 2 * p), LAB.normal("V", p, h)
+
+
+@pytest.mark.parametrize(("p", "h", "n"), [(23, 256, 1500), (47, 256, 3000)])
+def test_regression_kernel(benchmark, p, h, n):
+    W, V = network(p, h)
+    x = inputs(p, LAB.subset("x", p**3, n))
+    a, b, c = x
+    z = (W[:, a] + W[:, p + b]).T.contiguous()
+    v = V[c] * z
+
+    found, results = beside(
+        benchmark,
+        lambda: entk(W, V, x),
+        rounds=3 if n > 2000 else 5,
+        contraction=lambda: gram_by_torch(W, V, x),
+        two_products=lambda: (z @ z.T, v @ v.T),
+    )
+    assert close(found, results["contraction"])
+
+
+def test_classification_kernel(benchmark):
+    p, h, n = 23, 256, 100
+    W, V = network(p, h)
+    a, b, _ = inputs(p, p * LAB.subset("x", p**2, n))
+    found, results = beside(
+        benchmark,
+        lambda: entk_classification(W, V, (a, b)),
+        rounds=5,
+        contraction=lambda: blocks_by_torch(W, V, a, b),
+    )
+    assert close(found, results["contraction"])
+
+
+def test_positive_definite(benchmark):
+    p = 23
+    n = int(2 * p**2.25)
+    x = inputs(p, LAB.subset("x", p**3, n))
+    h = most_frequent(x[2])
+    W, V = LAB.uniform("W", h, 2 * p), torch.zeros(p, h, dtype=torch.float64)
+    found, results = beside(
+        benchmark,
+        lambda: entk_positive(W, x),
+        rounds=3,
+        eigvalsh=lambda: torch.linalg.eigvalsh(entk(W, V, x))[0],
+        cholesky=lambda: torch.linalg.cholesky_ex(entk(W, V, x)).info,
+    )
+    assert found
+    assert float(results["eigvalsh"]) > 0
+
+
+def test_positive_definite_at_paper_size(benchmark):
+    p = 97
+    n = int(2 * p**2.25)
+    x = inputs(p, LAB.subset("x", p**3, n))
+    W = LAB.uniform("W", most_frequent(x[2]), 2 * p)
+    benchmark.extra_info["generic"] = f"no peer: a matrix of {8 * n * n / 1e9:.0f} GB"
+    assert benchmark.pedantic(lambda: entk_positive(W, x), rounds=3, iterations=1)
+
+
+def test_limit_regression(benchmark):
+    p = 23
+    n = int(2 * p**2.25)
+    x, query = inputs(p, LAB.subset("x", p**3, n)), inputs(p, LAB.subset("query", p**3, 1000))
+    y = LAB.normal("y", n)
+    found, results = beside(
+        benchmark,
+        lambda: block_regression(entk_limit, x, y, query),
+        rounds=5,
+        solve=lambda: entk_limit(query, x) @ torch.linalg.solve(entk_limit(x), y),
+    )
+    torch.testing.assert_close(found, results["solve"], rtol=1e-9, atol=1e-9)
+
+
+def test_exact_rank(benchmark):
+    # Beside a rank in floating point, which is fast and proves nothing.
+    p = 23
+    n = 2 * p * p
+    h = -(-n // (3 * p - 2))
+    x = inputs(p, LAB.subset("x", p**3, n))
+    w, v = LAB.integers("W", 0, PRIME, h, 2 * p), LAB.integers("V", 0, PRIME, p, h)
+    W, V = network(p, h)
+    found, results = beside(
+        benchmark,
+        lambda: rank_mod_prime(jacobian(w, v, x, modulus=PRIME)),
+        rounds=3,
+        matrix_rank=lambda: torch.linalg.matrix_rank(entk(W, V, x), hermitian=True),
+    )
+    benchmark.extra_info["rank by eigenvalues"] = int(results["matrix_rank"])
+    assert found == n
