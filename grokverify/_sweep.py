@@ -91,7 +91,7 @@ def sweep(check: Check, lab: Lab, *, standing: set[str] | None = None) -> Outcom
         truth=truth,
         grade=notes.grade if notes.tallies else Grade.EMPIRICAL,
         coverage=coverage or "sampled",
-        cases=notes.cases,
+        cases=notes.cases + (witness is not None and check.must != "fail"),
         risk=notes.risk,
         breaks=check.breaks,
         must=check.must,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from grokverify._evidence import Grade, Measurement, Row, Series, Truth
-from grokverify._verdict import Outcome, Record, Tally, Verdict
+from grokverify._verdict import COVERAGES, Outcome, Record, Tally, Verdict
 
 SCHEMA = 1
 
@@ -214,6 +214,8 @@ def _record(body: dict[str, Any]) -> Record:
 
 
 def _outcome(body: dict[str, Any]) -> Outcome:
+    if body["coverage"] not in COVERAGES:
+        raise ValueError(f"coverage {body['coverage']!r} is none of {COVERAGES}")
     body = {**body, "truth": Truth(body["truth"]), "grade": _grade(body["grade"])}
     body["covers_witness_of"] = tuple(body["covers_witness_of"])
     body["witness"] = _plain(body["witness"])

@@ -1,0 +1,12 @@
+"""Statistics of verdicts: enclosures that may be watched and stopped at will, with their risk."""
+
+from grokverify.stats._frequency import (
+    confidence_sequence as confidence_sequence,
+    decide as decide,
+    frequency as frequency,
+)
+from grokverify.stats._mean import (
+    decide_mean as decide_mean,
+    exceeds as exceeds,
+    mean_sequence as mean_sequence,
+)
