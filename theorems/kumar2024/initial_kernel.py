@@ -86,8 +86,8 @@ wide_kernel = Claim(
     source=Source(PAPER, "equation (10)", "2310.06110"),
     title="The tangent kernel of a wide network at initialisation",
     statement=(
-        r"With $\bar w = 0$ and $M = I$, and in the mean over $w_i \sim \mathcal{N}(0, I)$ at every "
-        r"width, the tangent kernel is $x \cdot x' + \epsilon^2 (x \cdot x')^2$, in units of "
+        r"With $\bar w = 0$ and $M = I$, and in the mean over $w_i \sim \mathcal{N}(0, I)$ at "
+        r"every width, the tangent kernel is $x \cdot x' + \epsilon^2 (x \cdot x')^2$, in units of "
         r"$\frac{\alpha^2}{N}$."
     ),
     hypotheses=("units of alpha^2/N, which the paper leaves out",),
@@ -183,9 +183,10 @@ initial_moments = Claim(
     source=Source(PAPER, "beside Section 5, below equation (5)", "2310.06110"),
     title="How far wbar and M are from 0 and I at finite width",
     statement=(
-        r"For $w_i \sim \mathcal{N}(0, \sigma^2 I)$: $\mathbb{E} |\bar w|^2 = \frac{\sigma^2 D}{N}$ "
-        r"and $\mathbb{E} | M - \sigma^2 I |_F^2 = \frac{\sigma^4 D (D+1)}{N}$. So $M = I$ needs "
-        r"$N \gg D^2$ in this norm; at $D = 40$, $N = 2$ the second is $820$ against $|I|_F^2 = 40$."
+        r"For $w_i \sim \mathcal{N}(0, \sigma^2 I)$: $\mathbb{E} |\bar w|^2 = "
+        r"\frac{\sigma^2 D}{N}$ and $\mathbb{E} | M - \sigma^2 I |_F^2 = "
+        r"\frac{\sigma^4 D (D+1)}{N}$. Against $|\sigma^2 I|_F^2 = \sigma^4 D$ that is "
+        r"$\frac{D+1}{N}$: $M = I$ needs $N \gg D$, and at $D = 40$, $N = 2$ it is $20.5$."
     ),
     origin="ours",
     sharpens=("kumar2024/wide-kernel",),

@@ -1,4 +1,4 @@
-"""Kumar et al., Appendix 11.1: the whole Mercer spectrum of the initial kernel, with multiplicities.
+"""Kumar et al., Appendix 11.1: the whole Mercer spectrum of the initial kernel.
 
 Cost: ranks of integer matrices of size D(D+3)/2, and the eigenvalues of 3^D nodes, D <= 5.
 """

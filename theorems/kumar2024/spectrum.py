@@ -102,9 +102,9 @@ linear_modes = Claim(
     source=Source(PAPER, "equations (11) and (12)", "2310.06110"),
     title="Linear functions are eigenfunctions with eigenvalue 1/D",
     statement=(
-        r"For $K(x, x') = x \cdot x' + \epsilon^2 (x \cdot x')^2$ and $x \sim \mathcal{N}(0, I/D)$: "
-        r"$\langle K(x, x') x_i \rangle = \frac{1}{D} x'_i$ for every $D$ (and the same for $u \cdot "
-        r"x$ with any vector $u$)."
+        r"For $K(x, x') = x \cdot x' + \epsilon^2 (x \cdot x')^2$ and $x \sim "
+        r"\mathcal{N}(0, I/D)$: $\langle K(x, x') x_i \rangle = \frac{1}{D} x'_i$ for every $D$ "
+        r"(and the same for $u \cdot x$ with any vector $u$)."
     ),
     uses=("kumar2024/wide-kernel",),
     checks=(linear_in_any_dimension, linear_on_a_network),

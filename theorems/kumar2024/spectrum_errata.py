@@ -1,4 +1,4 @@
-"""Kumar et al., Section 5 and Appendix 11.1: two eigenvalues that lost a power of eps, each beside the right one.
+"""Kumar et al., Appendix 11.1: two eigenvalues that lost a power of eps, beside the right ones.
 
 The equations above them, (12) to (15), are right and decide both. Cost: instant.
 """

@@ -234,5 +234,5 @@ mixed_modes = Claim(
         ),
         products_in_any_dimension.but(c=some_norm),
     ),
-    gap="None; the paper also announces x_i x_j - c |x|^2, which is an eigenfunction for c = 0 only.",
+    gap="None; x_i x_j - c |x|^2, which the paper announces, is an eigenfunction for c = 0 only.",
 )
