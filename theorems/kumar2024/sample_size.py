@@ -85,7 +85,8 @@ def samples_needed(lab, D, N, eps, most):
     y = (X @ b) ** 2
     for P in range(most, 0, -1):  # predict the last input from the first P
         null = kernel(np.column_stack([K[:P, :P], -y[:P]]))  # (dual, 1) up to a factor
-        if null.shape[1] != 1 or K[most, :P] @ null[:P, 0] != y[most] * null[P, 0]:
+        dual, scale = null[:P, 0], null[P, 0]
+        if null.shape[1] > 1 or scale == 0 or K[most, :P] @ dual != scale * y[most]:
             return P + 1
     return 1
 
