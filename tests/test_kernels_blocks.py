@@ -22,6 +22,7 @@ from grokverify.kernels import (
     most_frequent,
     tangent_gram,
 )
+from grokverify.kernels._decide import _blocks
 from grokverify.kernels._entk import _BLOCKS_PAY
 from grokverify.linalg.certified import Refused
 from grokverify.linalg.exact import PRIME, rank_mod_prime
@@ -187,6 +188,21 @@ def test_block_regression_with_singular_blocks():
     torch.testing.assert_close(block_regression(lambda s, t: entk(W, V, s, t), x, y), expected)
 
 
+def test_block_regression_cuts_small_eigenvalues():
+    # Within a block the kernel has the eigenvalues 3 + 1e-8 once and 1e-8 twice.
+    x = tuple(torch.tensor(part) for part in ([0, 1, 2] * 2, [0] * 6, [0, 0, 0, 1, 1, 1]))
+    y = torch.tensor([1.0, 2.0, 6.0, 0.0, 0.0, 3.0], dtype=torch.float64)
+
+    def nearly_constant(s, t):
+        same = [(u[:, None] == v).to(y) for u, v in zip(s, t, strict=True)]
+        return same[2] * (1 + 1e-8 * same[0])
+
+    mean = torch.tensor([3.0] * 3 + [1.0] * 3, dtype=torch.float64)
+    cut = block_regression(nearly_constant, x, y, rtol=1e-6)
+    torch.testing.assert_close(cut, mean, rtol=1e-6, atol=0)
+    torch.testing.assert_close(block_regression(nearly_constant, x, y), y, rtol=1e-6, atol=1e-6)
+
+
 def test_block_regression_refuses_a_coupled_kernel_and_leaves_unseen_c_at_zero():
     W, V = network(3, 4)
     x = inputs(3, torch.arange(27))
@@ -208,6 +224,35 @@ def test_certificate_for_every_second_layer_is_sharp_in_the_width():
     assert not entk_positive(W[: rho - 1], x)
     twice = tuple(torch.cat([part, part[:1]]) for part in x)
     assert not entk_positive(W, twice)
+
+
+def test_rounding_of_every_block_is_bounded():
+    p, h, n = 3, 50, 20
+    w = LAB.integers("w", -(2**30), 2**30, h, 2 * p)
+    x = some_inputs(p, n)
+    G = jacobian(w, torch.zeros(p, h, dtype=torch.int64), x)
+    seen = inexact = 0
+    for c, (K, radius) in zip(torch.unique(x[2]), _blocks(w.double() / 2**30, x), strict=True):
+        rows = G[(x[2] == c).numpy()]
+        for (i, j), true in np.ndenumerate(rows @ rows.T):
+            error = abs(Fraction(float(K[i, j])) - Fraction(int(true), 2**120))
+            assert error <= Fraction(float(radius[i, j]))
+            seen, inexact = seen + 1, inexact + (error > 0)
+    assert seen >= n
+    assert inexact > seen / 2
+
+
+def test_certificate_of_the_classification_kernel():
+    # Its part from V is the identity times the block of one c.
+    p, n = 5, 20
+    W, V = network(p, n)
+    a, b, _ = inputs(p, p * LAB.permutation("pairs", p * p)[:n])
+    one_c = (a, b, torch.zeros_like(a))
+    assert entk_positive(W, one_c)
+    assert not entk_positive(W[: n - 1], one_c)
+    K = entk_classification(W, 0 * V, (a, b)).transpose(1, 2).reshape(n * p, n * p)
+    floor = entk_floor("least", W, one_c)
+    assert floor.lo - 1e-9 <= float(torch.linalg.eigvalsh(K)[0]) <= floor.hi + 1e-9
 
 
 def test_no_proof_for_an_exactly_singular_kernel():
