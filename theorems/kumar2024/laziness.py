@@ -81,13 +81,18 @@ def along_alpha(lab, D, P, N, steps, runs, eps, rate, factor=4.0):
         )
 
 
+@lru_cache(maxsize=8)
+def at_one_alpha(lab, D, P, N, steps, runs, alpha, eps, rate):
+    return descend(sample(lab, runs, D=D, P=P, N=N, alpha=alpha, eps=eps), rate, steps)
+
+
 @check(setting)
 def at_the_ends(lab, D, P, N, steps, runs, eps, rate, rich=0.02, lazy=400.0):
     """No rise at small alpha; at large alpha the network stays with its linearisation."""
-    small = descend(sample(lab, runs, D=D, P=P, N=N, alpha=rich, eps=eps), rate / 2, steps)
+    small = at_one_alpha(lab, D, P, N, steps, runs, rich, eps, rate / 2)
     rise = overshoot(small.test)
     yield typical(lab, 1, "P(no rise at the rich end)", rise < 1.03)
-    large = descend(sample(lab, runs, D=D, P=P, N=N, alpha=lazy, eps=eps), rate, steps)
+    large = at_one_alpha(lab, D, P, N, steps, runs, lazy, eps, rate)
     yield typical(lab, 2, "P(linearised at the lazy end)", large.apart.amax(0) < 0.02)
     ratio = delay(small.t, small.train, small.test, 0.2)
     yield row(
@@ -108,7 +113,7 @@ def of_all_neurons(lab, D, P, N, steps, runs, eps, rate, factor=4.0):
     problem = sweep(base, alpha=[FIRST * factor**k for k in range(3)])
     probe = lab.normal("probe", few, fresh, D).repeat_interleave(3, 0) / D**0.5
     W = lab.normal("w", few, N, D).repeat_interleave(3, 0)
-    times = log_times(steps, 40)
+    times = log_times(steps // 2, 40)
     _, test, _ = train_network(W, problem, rate, times, probe=probe)
     rise, last = overshoot(test).reshape(few, 3), test[-1].reshape(few, 3)
     steeper = float((rise[:, 2] - rise[:, 0]).median())
