@@ -1,5 +1,6 @@
 """Statistics of verdicts: enclosures that may be watched and stopped at will, with their risk."""
 
+from grokverify.stats._confirm import largest as largest
 from grokverify.stats._frequency import (
     confidence_sequence as confidence_sequence,
     decide as decide,
@@ -10,3 +11,5 @@ from grokverify.stats._mean import (
     exceeds as exceeds,
     mean_sequence as mean_sequence,
 )
+from grokverify.stats._power import Counted as Counted, power as power
+from grokverify.stats._trend import monotone as monotone, monotone_signs as monotone_signs
