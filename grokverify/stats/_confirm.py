@@ -55,25 +55,14 @@ def largest(
         ValueError: there is no instance, two are equal, not exactly one bound is given, or a
             trial lies outside [low, high] or is NaN.
     """
-    bound = at_least if at_most is None else at_most
-    if bound is None or None not in (at_most, at_least):
-        raise ValueError(f"largest({name!r}) needs exactly one of at_most and at_least.")
-    keys = [lab.at(instance).path[-1] for instance in instances]
-    if not keys or len(set(keys)) < len(keys):
-        raise ValueError(f"largest({name!r}) needs distinct instances; got {len(keys)}.")
+    bound = _checked(name, instances, lab, at_most, at_least)
     alpha = lab.share(kth)
 
     def decided(phase: str, instance: Any) -> Measurement:
         # Spends alpha, of which one tail counts: the lower of the winner, the upper of the rest.
         here = replace(lab.at([phase, instance]), alpha=2 * alpha)
-        return decide_mean(
-            name,
-            lambda at, n: draw_block(at, n, instance),
-            lab=here,
-            low=low,
-            high=high,
-            at_most=bound,
-        ).left
+        draws = _of(draw_block, instance)
+        return decide_mean(name, draws, lab=here, low=low, high=high, at_most=bound).left
 
     def told(lo: Any, hi: Any) -> Comparison:
         value = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, unit="largest")
@@ -89,6 +78,24 @@ def largest(
         if top > bound or (at_least is not None and top == bound):
             return first  # this instance cannot be shown to stay below
     return told(min(won.lo, top), top)
+
+
+def _checked(
+    name: str, instances: Sequence[Any], lab: Lab, at_most: float | None, at_least: float | None
+) -> float:
+    bound = at_least if at_most is None else at_most
+    if bound is None or None not in (at_most, at_least):
+        raise ValueError(f"largest({name!r}) needs exactly one of at_most and at_least.")
+    keys = {lab.at(instance).path[-1] for instance in instances}
+    if not keys or len(keys) < len(instances):
+        raise ValueError(
+            f"largest({name!r}) needs distinct instances; got {list(instances)!r:.80}."
+        )
+    return bound
+
+
+def _of(draw_block: Callable[[Lab, int, Any], Any], instance: Any) -> Callable[[Lab, int], Any]:
+    return lambda lab, n: draw_block(lab, n, instance)
 
 
 def _winner(

@@ -35,11 +35,11 @@ def power(
     mean: bool = False,
     chance: float = 0.99,
 ) -> Measurement:
-    """The smallest violation that these trials would have caught, but for a chance of 1 %.
+    """The smallest violation that these trials would have caught with 99 % power.
 
     With that probability (or mean) in place of the claimed one, as many trials would have made
     the same decision fail with probability ``chance``. Counted at the last look alone, which can
-    only overstate the violation; a run that had gone on to its cap would have caught less.
+    only overstate the violation; a run that had gone on to its cap would have caught smaller ones.
 
     Args:
         told: what ``decide`` or ``decide_mean`` returned.

@@ -73,15 +73,10 @@ def monotone(
                 f"beyond its reach {reach}. The bound must hold for every trial: widen it."
             )
         blocks.append(steps)
-        unit = (steps + reach) / (2 * reach)
-        bets = _FRACTIONS[:, None, None]
-        above = np.log1p(bets * (unit / share - 1)).sum(axis=1)
-        below = np.log1p(bets * ((1 - unit) / (1 - share) - 1)).sum(axis=1)
-        gained = gained + np.stack([above, below])
+        gained = gained + _gains(steps, reach, share)
         won = logsumexp(gained, axis=1) - math.log(_FRACTIONS.size)
-        settled = won[0].min() >= -math.log(alpha / 2) or won[1].max() >= -math.log(
-            alpha / (2 * steps.shape[1])
-        )
+        held = won[0].min() >= -math.log(alpha / 2)
+        settled = held or won[1].max() >= -math.log(alpha / (2 * steps.shape[1]))
         if not settled and trials < lab.trials:
             continue
         lo, hi = least_mean_step(np.concatenate(blocks), reach, alpha)
@@ -130,6 +125,14 @@ def monotone_signs(
         if told.truth is not Truth.UNDECIDED or trials >= lab.trials:
             return told
     raise AssertionError("the trial cap ends the loop")
+
+
+def _gains(steps: NDArray[np.float64], reach: float, share: float) -> NDArray[np.float64]:
+    """Log gains of every bet on "above" and on "below", shape (2, bets, steps)."""
+    unit, bets = (steps + reach) / (2 * reach), _FRACTIONS[:, None, None]
+    above = np.log1p(bets * (unit / share - 1)).sum(axis=1)
+    below = np.log1p(bets * ((1 - unit) / (1 - share) - 1)).sum(axis=1)
+    return np.stack([above, below])
 
 
 def least_mean_step(steps: NDArray[np.float64], reach: float, alpha: float) -> tuple[float, float]:
