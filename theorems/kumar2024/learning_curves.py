@@ -29,7 +29,7 @@ def setting(lab):
     return [
         lab.pick(
             smoke={"D": 12, "P": 45, "N": 30, "steps": 1500, "runs": 128} | small,
-            quick={"D": 16, "P": 60, "N": 40, "steps": 4000, "runs": 96} | small,
+            quick={"D": 14, "P": 54, "N": 35, "steps": 2000, "runs": 128} | small,
             standard={"D": 40, "P": 200, "N": 100, "steps": 20000, "runs": 64}
             | {"alpha": 0.4, "eps": 0.05, "rate": 2.0},
             paper={"D": 100, "P": 550, "N": 500, "steps": 25000, "runs": 64}
