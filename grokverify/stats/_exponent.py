@@ -120,14 +120,11 @@ def exponent(
     interval = _mean_interval if assume_normal else median_interval
     ends = np.array([interval(slopes, alpha / 2), interval(later, alpha / 2)])
     centre = np.mean if assume_normal else np.median
-    measured = Measurement(
-        name,
-        float(ends[:, 0].min()),
-        float(ends[:, 1].max()),
-        Grade.EMPIRICAL if assume_normal else Grade.STATISTICAL,
-        risk=alpha,
-        unit="mean over seeds, slopes assumed normal" if assume_normal else "median over seeds",
-    )
+    grade, unit = Grade.STATISTICAL, "median over seeds"
+    if assume_normal:
+        grade, unit = Grade.EMPIRICAL, "mean over seeds, slopes assumed normal"
+    lo, hi = float(ends[:, 0].min()), float(ends[:, 1].max())
+    measured = Measurement(name, lo, hi, grade, risk=alpha, unit=unit)
     return Exponent(
         name,
         tuple(n),

@@ -141,7 +141,7 @@ def least_mean_step(steps: NDArray[np.float64], reach: float, alpha: float) -> t
     each = alpha / 2
     lo = 1.0
     for column in unit.T:  # one look tells whether a step can lower the minimum
-        if _log_capital(column, lo) < -math.log(each):
+        if lo > 0 and _log_capital(column, lo) < -math.log(each):
             lo = _least_mean(column, each, top=lo)
     each, most = alpha / (2 * unit.shape[1]), 0.0
     for column in 1.0 - unit.T:

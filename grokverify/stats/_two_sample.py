@@ -81,14 +81,9 @@ def same_law(
         kept[0].append(x)
         kept[1].append(y)
         if won >= -math.log(alpha / 2):
-            return Measurement(
-                name,
-                sys.float_info.min,
-                math.inf,
-                Grade.STATISTICAL,
-                risk=alpha,
-                unit=f"positive energy distance, seen after {k + 1} rounds",
-            ).at_most(0)
+            lo, hi, unit = sys.float_info.min, math.inf, f"energy distance > 0 after {k + 1} rounds"
+            found = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, unit=unit)
+            return found.at_most(0)
     lo, hi = 0.0, math.inf
     if margin is not None:
         lo, hi = discrepancy(torch.cat(kept[0]), torch.cat(kept[1]), scale, alpha / 2)

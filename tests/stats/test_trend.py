@@ -128,6 +128,15 @@ def test_ends_are_the_least_of_the_single_steps():
     assert hi == pytest.approx(min(s[1] for s in paid), abs=1e-12)
 
 
+def test_steps_at_the_very_bottom_and_top():
+    lo, hi = least_mean_step(np.full((60, 3), -2.0), 2.0, 1e-3)
+    assert lo == -2.0
+    assert hi < -0.5
+    lo, hi = least_mean_step(np.full((60, 3), 2.0), 2.0, 1e-3)
+    assert lo > 0.5
+    assert hi == 2.0
+
+
 def noisy(levels, spread=1.0):
     """Shared noise at all levels, and a little of its own at each."""
 
