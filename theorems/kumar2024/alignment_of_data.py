@@ -142,8 +142,8 @@ alignment_of_data = Claim(
     statement=(
         r"$\frac{y^\top K y}{| K |_F | y |^2}$ does not depend on the scale of $y$, lies in "
         r"$[0, 1]$ for $K \ge 0$, and is the ratio (19) of means over the data, "
-        r"$\frac{\langle y K y \rangle}{\sqrt{\langle K^2 \rangle} \langle y^2 \rangle}$: repeating "
-        r"every point leaves it as it is."
+        r"$\frac{\langle y K y \rangle}{\sqrt{\langle K^2 \rangle} \langle y^2 \rangle}$: "
+        r"repeating every point leaves it as it is."
     ),
     corrects=("kumar2024/alignment-norm-printed",),
     checks=LINES,
