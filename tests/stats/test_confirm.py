@@ -53,6 +53,9 @@ def test_phases_and_instances_have_their_own_streams():
     paths = [path for path, _ in asked]
     assert len(set(paths)) == len(paths)
     assert [n for _, n in asked[:2]] == [50, 50]
+    phases = [next(w for w in ("search", "confirm", "all") if f'"{w}"' in str(p)) for p in paths]
+    assert phases[:3] == ["search", "search", "confirm"]
+    assert set(phases[3:]) <= {"confirm", "all"}
 
 
 def test_order_of_the_instances_does_not_matter():

@@ -197,6 +197,19 @@ def test_stopping_threshold_is_the_inverse_of_half_the_level(monkeypatch):
     told = same_law("law", gauss(), gauss(), lab=lab)
     assert told.truth is Truth.FAILS
     assert "after 3 rounds" in told.left.unit
+    lab = Lab(alpha=2 * 2 / pays**3 / 1.001)  # a hair more is asked for than three rounds pay
+    assert "after 4 rounds" in same_law("law", gauss(), gauss(), lab=lab).left.unit
+
+
+def test_every_sample_has_streams_of_its_own():
+    asked = []
+
+    def spy(lab, n):
+        asked.append(lab.path)
+        return gauss()(lab, n)
+
+    same_law("law", spy, spy, lab=Lab(), rounds=3)
+    assert len(set(asked)) == len(asked) == 2 + 2 * 3
 
 
 def test_bad_arguments():
