@@ -177,8 +177,9 @@ readout_kernel = Claim(
     title="The initial kernel with trained readouts",
     statement=(
         r"For $v_i \sim \mathcal{N}(0, 1)$ and $w_i \sim \mathcal{N}(0, I)$ the mean tangent "
-        r"kernel is $2 x \cdot x' + \frac{3\epsilon^2}{2} (x \cdot x')^2 + \frac{\epsilon^2}{4} |x|^2 "
-        r"|x'|^2$, in units of $\frac{\alpha^2}{N}$, for every $D$ and $N$."
+        r"kernel is $2 x \cdot x' + \frac{3\epsilon^2}{2} (x \cdot x')^2 + "
+        r"\frac{\epsilon^2}{4} |x|^2 |x'|^2$, in units of $\frac{\alpha^2}{N}$, for "
+        r"every $D$ and $N$."
     ),
     hypotheses=("Gaussian readouts of variance 1, and units of alpha^2/N: neither is printed",),
     checks=LINES,
