@@ -11,7 +11,7 @@ verify: env
 	OMP_NUM_THREADS=1 $(BIN)/grokverify run --profile quick --workers $(WORKERS) --out reports/latest
 
 test: env lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --theorem-profile smoke -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n $(WORKERS) -m "not slow"
 
 theorems: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) -m theorem --theorem-profile quick theorems
