@@ -138,6 +138,7 @@ class Series:
     xlabel: str = ""
     ylabel: str = ""
     log: str = ""  # which axes are logarithmic: "", "x", "y" or "xy"
+    beside: str = "printed"  # what the second curve is
 
 
 def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
@@ -189,6 +190,7 @@ def series(
     xlabel: str = "",
     ylabel: str = "",
     log: str = "",
+    beside: str = "printed",
 ) -> Series:
     """Points for a plot in the report; scalars and sequences both do.
 
@@ -196,6 +198,7 @@ def series(
         name: curves of one name are joined over the cases of a check.
         x, y: the driving size and the measured value.
         printed: the paper's value at each x, drawn as a second curve.
+        beside: the name of the second curve where it is something else, a reference run say.
         xlabel, ylabel: axis labels; those of the first series count.
         log: which axes are logarithmic: "", "x", "y" or "xy".
 
@@ -212,7 +215,7 @@ def series(
         raise ValueError(f"series {name!r} has log={log!r}; choose '', 'x', 'y' or 'xy'.")
     if any(value != value for value in (*xs, *ys, *ps)):
         raise ValueError(f"series {name!r} contains NaN; leave the point out or mend its source.")
-    return Series(name, xs, ys, ps, xlabel, ylabel, log)
+    return Series(name, xs, ys, ps, xlabel, ylabel, log, beside)
 
 
 def show(x: Number) -> str:

@@ -46,6 +46,7 @@ def plot(series: Series) -> Plot | None:
         clean(series.xlabel, 80),
         clean(series.ylabel or series.name, 80),
         series.log,
+        clean(series.beside, 40),
     )
     rows = list(zip(series.x, series.y, series.printed or [None] * len(series.x), strict=False))
     keep = 3 if series.printed else 2
@@ -57,7 +58,7 @@ def plot(series: Series) -> Plot | None:
         head=(
             clean(series.xlabel or "x", 80),
             clean(series.ylabel or "measured", 80),
-            "printed",
+            clean(series.beside, 40),
         )[:keep],
         points=tuple(tuple(number(v) for v in row[:keep]) for row in rows[:_TABLE]),
         more=max(0, len(rows) - _TABLE),
@@ -99,12 +100,15 @@ def _alt(series: Series, drawn: Sequence[Point]) -> str:
         f"{number(last[0])}; lowest {number(low)}, highest {number(high)}."
     )
     if first[2] is not None and last[2] is not None:
-        told += f" Printed in the paper: from {number(first[2])} to {number(last[2])}."
+        which = clean(series.beside, 40)
+        told += f" Beside it, {which}: from {number(first[2])} to {number(last[2])}."
     return told
 
 
 @lru_cache(maxsize=512)
-def _draw(points: tuple[Point, ...], xlabel: str, ylabel: str, log: str) -> bytes:
+def _draw(
+    points: tuple[Point, ...], xlabel: str, ylabel: str, log: str, beside: str = "printed"
+) -> bytes:
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -141,7 +145,7 @@ def _draw(points: tuple[Point, ...], xlabel: str, ylabel: str, log: str) -> byte
                 linewidth=1.5,
                 marker=alone,
                 markersize=4,
-                label="printed",
+                label=beside,
             )
             axes.legend(frameon=False, fontsize=8.5, handlelength=2.6)
         if "x" in log:

@@ -30,7 +30,7 @@ def test_a_plot_holds_both_curves_and_its_numbers_in_words() -> None:
     assert drawn is not None
     assert "Plot of w against prime, 3 points." in drawn.alt
     assert "Measured from 6 at 3 to 15 at 7; lowest 6, highest 15." in drawn.alt
-    assert "Printed in the paper: from 12 to 28." in drawn.alt
+    assert "Beside it, printed: from 12 to 28." in drawn.alt
     text = words(drawn.src)
     assert "prime" in text
     assert "measured" in text

@@ -89,7 +89,8 @@ def beside_autograd(
     loss = float(((run.train - train).abs() / train[0]).max())
     norm = float((run.norm - size / size[0]).abs().max())
     yield series(
-        f"train loss, N={N}, centred={centred}, momentum={momentum} (dashed: all N neurons)",
+        f"train loss, N={N}, centred={centred}, momentum={momentum}",
+        beside="all N neurons",
         x=times,
         y=run.train[:, 0],
         printed=train[:, 0],

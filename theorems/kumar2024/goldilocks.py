@@ -63,7 +63,8 @@ def three_sizes(lab, D, N, steps, runs, eps, rate, few=1.25, some=4.0, many=12.5
         yield series("median final test loss", x=k * D, y=m[0], xlabel="P", ylabel="loss", log="xy")
         seen = run.power[:, 0].isfinite()
         yield series(
-            f"linear power in one problem, P={round(k * D)} (dashed: test loss)",
+            f"linear power in one problem, P={round(k * D)}",
+            beside="test loss",
             x=run.t[seen],
             y=run.power[seen, 0],
             printed=run.test[seen, 0],
@@ -190,7 +191,8 @@ def with_momentum(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0):
     )
     seen = run.test[:, 0].isfinite()
     yield series(
-        "test loss of one problem under momentum (dashed: train loss)",
+        "test loss of one problem under momentum",
+        beside="train loss",
         x=run.t[seen],
         y=run.test[seen, 0],
         printed=run.train[seen, 0],

@@ -65,8 +65,8 @@ def typical(lab, kth, name, events):
     return stats.frequency(name, events, lab.share(kth)).at_least(0.5)
 
 
-def curve(run, which, of, printed=None):
-    """The first run's curve against time, with a reference curve dashed."""
+def curve(run, which, of, printed=None, beside="printed"):
+    """The first run's curve against time, with a reference curve beside it."""
     seen = torch.isfinite(of[:, 0])
     return series(
         which,
@@ -76,6 +76,7 @@ def curve(run, which, of, printed=None):
         xlabel="step",
         ylabel="loss / null loss",
         log="xy" if printed is not None else "x",
+        beside=beside,
     )
 
 
@@ -106,10 +107,10 @@ def in_iid_runs(
     yield typical(lab, 2, "P(test loss is low twice as late as train loss, or later)", late)
     better = test[-1] < lazy / 5
     yield typical(lab, 3, "P(test loss ends below a fifth of kernel regression)", better)
-    yield curve(run, "test loss (dashed: linearised network)", test, run.twin_test)
-    yield curve(run, "train loss (dashed: linearised network)", train, run.twin_train)
+    yield curve(run, "test loss", test, run.twin_test, "linearised network")
+    yield curve(run, "train loss", train, run.twin_train, "linearised network")
     flat = lazy.expand_as(test)
-    yield curve(run, "test loss (dashed: kernel regression at the start)", test, flat)
+    yield curve(run, "test loss and the kernel", test, flat, "kernel regression at the start")
     last = test[-1]
     yield row(
         D=D,

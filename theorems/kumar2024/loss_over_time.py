@@ -68,7 +68,8 @@ def terms_in_iid_runs(lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0, be
     stack = power + miss
     labels = {"xlabel": "step", "ylabel": "loss / null loss", "log": "x"}
     yield series(
-        "stacked: linear power, then misalignment on top (dashed: test loss)",
+        "stacked: linear power, then misalignment on top",
+        beside="test loss",
         x=run.t,
         y=stack[:, 0],
         printed=run.test[:, 0],
