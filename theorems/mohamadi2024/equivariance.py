@@ -8,7 +8,7 @@ gradients along (Lemma C.6). The text that we read prints
 
 the second line has lost "+p" on the right, and W is moved by the inverses of s1, s2, V by s3
 itself. The proof of Lemma C.5 uses W'_{i,s1(j)} = W_{i,j}, W'_{i,p+s2(j)} = W_{i,p+j}.
-Cost: (p!)^3 p^3 h integer operations for a whole group, seconds at p = 4.
+Cost: (p!)^3 p^3 h integer operations for a group, seconds at p = 4.
 """
 
 import numpy as np
@@ -210,7 +210,7 @@ C5 = r"$g(U;x)=g(\tau(T)U;Tx)$ for all $T$, $U$ and $x$"
 C6 = r"$\tau(T)\,\nabla_U g(U;x)=\nabla_U g(\tau(T)U;Tx)$ for all $T$, $U$ and $x$"
 C4 = r"$\tau(ST)=\tau(S)\tau(T)$ for all $S$, $T$, and $\tau$ is one to one"
 POINTS = "Polynomial identities, tested in exact arithmetic at random whole weights."
-READ = "Formula as in the public LaTeX conversion of the text, not the typeset page."
+READ = "Severity: slip. Formula as in the text we read, a public LaTeX conversion."
 
 _values, _mended = value_checks(printed), value_checks(offset_mended)
 lemma_c5_printed = Claim(
@@ -221,7 +221,7 @@ lemma_c5_printed = Claim(
     checks=_values,
     controls=backed(_values),
     expect=Verdict.REFUTED,
-    gap=READ + " Already the identity T changes values, since W' repeats the first half of W.",
+    gap=READ + " Already the identity T changes values; the proof uses the corrected action.",
 )
 
 lemma_c5_offset_mended = Claim(
@@ -234,7 +234,7 @@ lemma_c5_offset_mended = Claim(
     controls=backed(_mended),
     origin="ours",
     expect=Verdict.REFUTED,
-    gap="Our reading of a slip. It does hold wherever the first two permutations are involutions.",
+    gap="Severity: slip, as we would mend it. It holds where s1 and s2 are involutions.",
 )
 
 _values = value_checks(relabel)
@@ -283,7 +283,7 @@ remark_c4_printed = Claim(
     checks=_group,
     controls=backed(_group),
     expect=Verdict.REFUTED,
-    gap=READ + " With the offset put back it composes in reverse order on W and not on V.",
+    gap=READ + " Remark C.4 only says one to one; Theorem C.2 (1) asks that tau composes.",
 )
 
 _group = isomorphism_checks(relabel)

@@ -146,7 +146,8 @@ weights_as_printed = Claim(
         printed_exactly.but(gain=QUARTER).must_hold(),
         printed_in_floats.but(gain=QUARTER).must_hold(),
     ),
-    gap="The output is 4 p on every right answer, as (F.10) itself says; the labels are p.",
+    gap="Severity: constant. The output is 4p on every right answer, as (F.10) itself says; the "
+    "labels are p. Weights smaller by 4^(-1/3) mend it, so that Proposition 3.8 stands.",
     expect=Verdict.REFUTED,
 )
 
@@ -196,7 +197,8 @@ output_as_printed = Claim(
         angle_identity.but(sign=1).must_hold(),
         displayed_sum.but(sign=1).must_hold(),
     ),
-    gap="A slip in two places that cancel: the last line of (F.10) is right.",
+    gap="Severity: slip. Two signs, in the identity and in the line above, that cancel: the last "
+    "line of (F.10) is right.",
     expect=Verdict.REFUTED,
 )
 

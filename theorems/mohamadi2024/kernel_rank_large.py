@@ -134,7 +134,7 @@ full_rank_at_paper_size = Claim(
     statement=r"For $n = \lfloor 2 p^{9/4} \rfloor$ distinct inputs, as in the regression "
     r"experiments, the width $h = \rho_c$ makes $K_\theta$ positive definite for almost every $W$ "
     r"and every $V$, and $h = \rho_c - 1$ does not. For uniform $W$, $p \ge 11$ and "
-    r"$h \in \{2\rho_c, 4\rho_c\}$, "
+    r"$h \in \{2\rho_c, 4\rho_c\}$, typical draws have "
     r"$\tfrac12 \le \min_V \lambda_{\min}(K_\theta) \,/\, "
     r"\bigl(4 h \sigma^4 (1 - \sqrt{\rho_c / h})^2\bigr) \le 2$.",
     hypotheses=(

@@ -144,6 +144,8 @@ theorem_3_4 = Claim(
     uses=("mohamadi2024/null-predictor-sharp",),
     gap=(
         "A text conversion prints a factor w/2, read as 1/2 here since it is equated with p/2. "
+        "That equivariance turns the mean loss into one over the orbit is argued in words and "
+        "seen at eNTK regression only. "
         "eNTK regression around a nonzero initial function is no kernel method in this sense and "
         "is not covered."
     ),

@@ -207,7 +207,8 @@ lemma_d6_as_printed = Claim(
         r"For any symmetric $\Sigma$ and projector $P$, $\sum_{i \le n} \lambda_i(\Sigma) \le n "
         r"\lambda_1((I - P) \Sigma (I - P)) + \operatorname{Tr}(P \Sigma P)$."
     ),
-    gap="The paper applies the lemma to a covariance only, where it holds.",
+    gap="Severity: slip. A hypothesis is missing; the lemma is applied to a covariance only, where "
+    "it holds.",
     expect=Verdict.REFUTED,
     checks=(any_diagonal, any_random),
     controls=(

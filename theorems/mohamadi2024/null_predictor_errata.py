@@ -114,7 +114,8 @@ pair_moments_as_printed = Claim(
         r"If $d = \Delta(x, x')$ is the number of slots in which $x$ and $x'$ are equal, then "
         r"$\mathbb{E}\, \Psi_\sigma(x) \Psi_\sigma(x') = \frac{1}{p^2} (1 - (1-p)^{1-d})$."
     ),
-    gap="Rests on one word (equal for unequal) in a text conversion of the paper.",
+    gap="Severity: slip. In the text we read Delta counts equal indices, in words and in the "
+    "formula below them; the proofs count unequal ones, and with those the lemma holds.",
     expect=Verdict.REFUTED,
     checks=(as_printed, as_printed_from_pair_laws),
     controls=(
@@ -226,7 +227,8 @@ lemma_d11_as_printed = Claim(
         r"Every unit $v \perp V_s$ has $\sum_{(x, x') \in \mathcal{X}_d} v(x) v(x') = (-1)^d "
         r"\binom{m}{d}$, where $\mathcal{X}_d$ are the pairs that differ in $d$ slots."
     ),
-    gap="Refuted for m >= 3; for m = 2 the two spaces agree and the lemma holds.",
+    gap="Severity: lemma. Refuted for m >= 3; for m = 2 the two spaces agree and it holds. Lemma "
+    "D.9 and Theorem 3.4, which rest on it, hold nevertheless: the orbit has vanishing line sums.",
     expect=Verdict.REFUTED,
     checks=(off_the_slices, by_degree_as_printed),
     controls=(

@@ -203,10 +203,10 @@ sharp_bound = Claim(
     statement=(
         r"Every permutation-equivariant kernel method that is trained on $n$ distinct inputs, "
         r"$1 \le n \le 1 + (p-1)^3$, has $\mathbb{E}\, L \ge (p-1) - \frac{n-1}{(p-1)^2}$. No "
-        r"larger bound holds: with $\bar{J} = \frac{1}{p} 1 1^\top$, regression with the kernel "
-        r"$\alpha \bar{J}^{\otimes 3} + (I - \bar{J})^{\otimes 3}$ attains it for each $n \ge p$ "
-        r"on suitable inputs with a line $(a, b, \ast)$, and on uniform inputs it comes within one "
-        r"per cent at $p = 11$, $\alpha = 100$, $n = 121, \dots, 726$."
+        r"larger bound holds for $n \ge p$: with $\bar{J} = \frac{1}{p} 1 1^\top$, regression with "
+        r"the kernel $\alpha \bar{J}^{\otimes 3} + (I - \bar{J})^{\otimes 3}$ attains it for each "
+        r"$n \ge p$ on suitable inputs with a line $(a, b, \ast)$, and on uniform inputs it comes "
+        r"within one per cent at $p = 11$, $\alpha = 100$, $n = 121, \dots, 726$."
     ),
     hypotheses=(
         "the kernel is chosen before the data (it may be random)",

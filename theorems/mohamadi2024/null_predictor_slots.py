@@ -57,16 +57,22 @@ def per_slots(C, m):
     return min(C, Fraction(2, 2**m))
 
 
-@check(*[dict(k=k, l=l) for k in (2, 4, 6) for l in (2, 6)])
-def two_symbols(lab, k, l, constant=uniform):
-    """For C = 2^-k and c = 2^-l: is E L >= c p at n < C 2^m, with m large enough?"""
-    m = k + (l + 2).bit_length()
-    n = largest_below(constant(Fraction(1, 2**k), m), 2, m)
-    loss = parity_loss(m, n)
-    yield row(C=Fraction(1, 2**k), m=m, n=n, loss=loss, claimed=Fraction(2, 2**l))
-    name, c = "E L / p at p = 2 and n < C 2^m", Fraction(1, 2**l)
-    yield series(name, x=n, y=loss / 2, printed=c, xlabel="n", ylabel="E L / p", log="y")
-    yield exact("E L / p", loss / 2).at_least(c)
+@check(dict(constants=[[k, l] for k in (2, 4, 6) for l in (2, 6)]))
+def two_symbols(lab, constants, constant=uniform):
+    """Is E L >= c p at n < C 2^m for one of the pairs C = 2^-k, c = 2^-l, with m large enough?
+
+    One case for all pairs: "there are C, c" fails only if each of them does.
+    """
+    best = Fraction(0)
+    for k, l in constants:
+        m, c = k + (l + 2).bit_length(), Fraction(1, 2**l)
+        n = largest_below(constant(Fraction(1, 2**k), m), 2, m)
+        loss = parity_loss(m, n)
+        best = max(best, loss / (2 * c))
+        yield row(C=Fraction(1, 2**k), m=m, n=n, loss=loss, claimed=2 * c)
+        name = "E L / p at p = 2 and n < C 2^m"
+        yield series(name, x=n, y=loss / 2, printed=c, xlabel="n", ylabel="E L / p", log="y")
+    yield exact("E L / (c p) for the best of the constants", best).at_least(1)
 
 
 @check(dict(m=8), dict(m=10))
@@ -86,15 +92,16 @@ def two_symbols_simulated(lab, m, constant=uniform):
 
 uniform_constant = Claim(
     id="mohamadi2024/any-slots-uniform-constant",
-    source=Source(PAPER, "Theorem 3.5", "2407.12332"),
+    source=Source(PAPER, "Theorem 3.5, read literally", "2407.12332"),
     title="One constant for every number of summands",
     statement=(
         r"There are constants $C, c > 0$ such that for every $m$, every $p \ge 2$ and every "
         r"$n < C p^m$ each permutation-equivariant kernel method has $\mathbb{E}\, L \ge c p$."
     ),
     gap=(
-        "The theorem is stated informally: this reads its C as free of m and drops the m < p of "
-        "Corollary D.8. Refuted for the listed (C, c); the loss is 2^(1-n), so for all."
+        "Severity: slip of an informal statement. This reads its C as free of m and drops the "
+        "m < p of Corollary D.8, to which the text refers for the formal version. Every listed "
+        "(C, c) fails; the loss is 2^(1-n), so that all do, which is said and not checked."
     ),
     expect=Verdict.REFUTED,
     checks=(two_symbols, two_symbols_simulated),
