@@ -124,7 +124,7 @@ def in_fractions(b, value):
 
 
 def along_eps(lab):
-    return [dict(D=D, N=8, eps=e) for D, e in lab.pick(smoke=((2, 1.0),), quick=EPS_GRID)]
+    return [dict(D=D, N=8, eps=e) for D, e in lab.pick(smoke=((2, 0.5),), quick=EPS_GRID)]
 
 
 EPS_GRID = ((1, 0.25), (2, 0.5), (3, 1.0), (4, 2.0), (2, 4.0))

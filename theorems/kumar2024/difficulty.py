@@ -74,7 +74,8 @@ def in_fractions(lab, P, hard=difficulty, aligned=alignment_squared):
 def on_a_network(lab, P, hard=difficulty, aligned=alignment_squared):
     """The tangent kernel of a network at P <= D(D + 3)/2 inputs, where it is invertible."""
     D, N, eps = 10, 40, 1.0
-    W, x = lab.normal("w", N, D), lab.normal("x", P, D) / D**0.5
+    # in double precision whatever the lab's: inverse kernels need the digits
+    W, x = lab.normal("w", N, D).double(), lab.normal("x", P, D).double() / D**0.5
     xz, wx, xMz = x @ x.mT, x @ W.mean(0), x @ (W.mT @ W / N) @ x.mT
     K = xz * (1 + eps * (wx[:, None] + wx[None, :]) + eps**2 * xMz)
     values, basis = torch.linalg.eigh(K)
