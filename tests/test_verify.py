@@ -324,6 +324,21 @@ def test_the_source_hash_is_that_of_the_file(lab):
         assert r.source_sha256 == hashlib.sha256(file.read()).hexdigest()
 
 
+def test_warnings_of_a_check_do_not_turn_its_verdict(lab):
+    """These tests run with warnings as errors; a claim under them has the verdict it always has."""
+    import warnings
+
+    @check()
+    def noisy(lab, x=0):
+        warnings.warn("old name", DeprecationWarning, stacklevel=1)
+        yield exact("x", x).equals(0)
+
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("error")
+        r = verify(claim(noisy, controls=(noisy.but(x=1),)), lab)
+    assert r.verdict is Verdict.VERIFIED
+
+
 def test_hostile_text_does_no_harm(lab):
     text = "<script>alert(1)</script>\x1b[31m" + "x" * 1_000_000
 

@@ -5,10 +5,16 @@ import pytest
 from grokverify import Claim, Source, check, exact, find, ledger
 from grokverify.testing import conform
 
-REFERENCES = sorted(set(ledger.references(ledger.read()).values()))
+COSTS = {ref: item.cost for item in ledger.read() for _, ref in item.claims}
 
 
-@pytest.mark.parametrize("ref", REFERENCES)
+@pytest.mark.parametrize(
+    "ref",
+    [
+        pytest.param(ref, marks=[pytest.mark.slow] if cost == "minutes" else [])
+        for ref, cost in sorted(COSTS.items())
+    ],
+)
 def test_every_claim_conforms(ref):
     ((_, claim),) = find(ref).items()
     conform(claim)
