@@ -10,7 +10,7 @@ import sympy as sp
 import torch
 from hypothesis import strategies as st
 
-from grokverify import Claim, Source, Verdict, approx, check, exact, series
+from grokverify import Claim, Comparison, Source, Verdict, approx, check, exact, series
 from grokverify.forms import form, form_mean, trace
 from grokverify.kernels import tangent_gram
 from grokverify.quadrature import gauss_hermite
@@ -135,9 +135,10 @@ def as_printed_by_forms(lab, value=printed, share=1):
     yield from by_forms(value, share)
 
 
-@check(along_eps)
-def as_printed_on_networks(lab, D, N, eps, value=printed):
-    yield from on_networks(lab, D, N, eps, value)
+@check(lambda lab: [dict(cases=along_eps(lab))])
+def as_printed_on_networks(lab, cases, value=printed):
+    parts = [item for case in cases for item in on_networks(lab.at(case), **case, value=value)]
+    yield from sorted(parts, key=lambda item: isinstance(item, Comparison))  # the curve first
 
 
 TARGETS = st.lists(st.integers(1, 4), min_size=1, max_size=4)

@@ -9,7 +9,7 @@ import sympy as sp
 import torch
 from hypothesis import strategies as st
 
-from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
+from grokverify import Claim, Comparison, Source, Verdict, approx, check, exact, row, series
 from grokverify.forms import form, mean_over
 from grokverify.kernels import tangent_gram
 from grokverify.symbolic import residue
@@ -231,9 +231,10 @@ def printed_in_fractions(lab, D, N, alpha, eps, prefactor=missing):
     yield from in_fractions(lab, D, N, alpha, eps, prefactor)
 
 
-@check(widths)
-def printed_on_a_network(lab, N, prefactor=missing):
-    yield from gram_of_network(lab, N, prefactor)
+@check(lambda lab: [dict(widths=[case["N"] for case in widths(lab)])])
+def printed_on_a_network(lab, widths, prefactor=missing):
+    parts = [item for N in widths for item in gram_of_network(lab.at(N), N, prefactor)]
+    yield from sorted(parts, key=lambda item: isinstance(item, Comparison))  # the curve first
 
 
 kernel_printed = Claim(
