@@ -293,8 +293,8 @@ weight_action = Claim(
     title="The corrected weight action is an isomorphism of groups",
     statement=f"{CORRECTED}: {C4}.",
     checks=_group,
-    # halves_together composes, but is not one to one
-    controls=(*against(_group, offset_mended), _group[0].but(act=halves_together)),
+    controls=against(_group, offset_mended, rows_by_inverse)
+    + against(_group[:1], halves_together),  # composes, but is not one to one
     corrects=("mohamadi2024/remark-c4-as-printed",),
     gap="All elements at p = 2 and 3, random pairs up to p = 13.",
 )
