@@ -163,7 +163,7 @@ loss_decomposition = Claim(
         r"| \alpha\epsilon M - \beta\beta^\top |_F^2 + \frac{\alpha^2}{D} |\bar w|^2$, where "
         r"$\bar w = \frac{1}{N} \sum_i w_i$ and $M = \frac{1}{N} \sum_i w_i w_i^\top$."
     ),
-    hypotheses=("inputs are isotropic Gaussian with covariance I/D", "readouts are fixed to 1"),
+    hypotheses=("inputs are isotropic Gaussian with covariance $I/D$", "readouts are fixed to 1"),
     checks=(by_gaussian_moments, by_quadrature, along_alpha),
     controls=tuple(
         line.but(terms=miss)
@@ -237,7 +237,7 @@ with_readouts = Claim(
         r"\frac{1}{N} \sum_i (v_i w_i - v^0_i w^0_i)$ and $M = \frac{1}{N} \sum_i "
         r"(v_i w_i w_i^\top - v^0_i w^0_i w_i^{0\top})$, although $M$ may now be indefinite."
     ),
-    hypotheses=("inputs are isotropic Gaussian with covariance I/D",),
+    hypotheses=("inputs are isotropic Gaussian with covariance $I/D$",),
     checks=(by_generic_moments, by_centred_network, along_eps),
     controls=tuple(
         line.but(terms=miss) for line in (by_generic_moments, by_centred_network) for miss in MISSES

@@ -106,8 +106,8 @@ zero_loss = Claim(
         r"\frac{1}{\alpha\epsilon}$."
     ),
     hypotheses=(
-        "inputs are isotropic Gaussian with covariance I/D",
-        "at least two neurons and alpha epsilon > 0 (not said in the paper)",
+        "inputs are isotropic Gaussian with covariance $I/D$",
+        r"at least two neurons and $\alpha \epsilon > 0$ (not said in the paper)",
     ),
     checks=(along_target, at_random_solutions, beside_solutions),
     controls=(
@@ -191,7 +191,7 @@ single_neuron = Claim(
         r"1 - (1-u)^2$ if $u \le 1$, attained at $w = c \beta$ with $c^2 = "
         r"\frac{1-u}{\alpha\epsilon}$, and $1$, attained at $w = 0$, if $u \ge 1$."
     ),
-    hypotheses=("inputs are isotropic Gaussian with covariance I/D", "alpha, epsilon > 0"),
+    hypotheses=("inputs are isotropic Gaussian with covariance $I/D$", r"$\alpha, \epsilon > 0$"),
     checks=(completed_square, by_descent),
     controls=(
         completed_square.but(linear=sp.Rational(21, 10)),

@@ -166,5 +166,6 @@ three_phases = Claim(
     ),
     origin="ours",
     sharpens=("mohamadi2024/remark-f.1",),
-    gap="Exhausted over a range of p; narrower networks may exist.",
+    gap="In symbols for one frequency only; whole networks are exhausted over a range of p. "
+    "Narrower ones may exist.",
 )

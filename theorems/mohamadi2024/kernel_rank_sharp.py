@@ -232,7 +232,7 @@ def least_width(lab, p, n, ceiling=most_frequent_c):
 
 almost_sure_width = Claim(
     id="mohamadi2024/almost-sure-width",
-    title="Width rho_c suffices almost surely",
+    title=r"Width $\rho_c$ suffices almost surely",
     source=Source(PAPER, "sharpens Theorem 3.1", "2407.12332"),
     origin="ours",
     statement=r"If the entries of $W$ have a joint density and $h \ge \rho_c$, then $K_\theta$ is "

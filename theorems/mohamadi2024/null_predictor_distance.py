@@ -136,7 +136,7 @@ lemma_d4 = Claim(
         r"$k_i$, $\mathbb{E} \min_\alpha \lVert \Psi - \sum_i \alpha_i k_i \rVert^2 \ge "
         r"\sum_{i > n} \lambda_i(\Sigma)$."
     ),
-    hypotheses=("the k_i do not depend on Psi",),
+    hypotheses=(r"the $k_i$ do not depend on $\Psi$",),
     uses=("mohamadi2024/distance-to-a-space",),
     gap="Random instances in floats; in general it is Ky Fan's maximum principle.",
     checks=(any_distribution, modular_addition),

@@ -114,7 +114,8 @@ orbit_spectrum = Claim(
     origin="ours",
     sharpens=("mohamadi2024/orbit-eigenvalue-sum", "mohamadi2024/orbit-quadratic-form"),
     uses=("mohamadi2024/pair-moments",),
-    gap="For every p only up to six slots; 2-transitive groups other than the affine are not run.",
+    gap="For every p only up to six slots, and there from Lemma D.10, itself checked at listed p. "
+    "2-transitive groups other than the affine are not run.",
     checks=(all_relabellings, affine_relabellings, all_p),
     controls=(
         all_relabellings.but(fewer=2),
