@@ -16,7 +16,7 @@ TRUTHS = {
     Truth.UNDECIDED: ("?", "undecided"),
 }
 _SIGNS = {">=": "≥", "<=": "≤", "==": "="}
-_PLOTS, _ROWS, _COLUMNS, _LISTED = 8, 60, 24, 60  # how much of one check a page shows
+_PLOTS, _ROWS, _COLUMNS, _LISTED = 4, 60, 24, 60  # how much of one check a page shows
 
 
 @dataclass(frozen=True, slots=True)

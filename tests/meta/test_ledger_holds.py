@@ -47,7 +47,10 @@ def test_links_point_at_claims(claims):
 def test_printed_forms_that_are_refuted_have_a_correction(claims):
     corrected = {old for c in claims.values() for old in c.corrects}
     refuted = {c.id for c in claims.values() if c.expected("quick") is Verdict.REFUTED}
-    assert corrected == refuted
+    assert corrected <= refuted
+    for claim in claims.values():
+        if claim.id in refuted - corrected:  # a wrong name, say, with nothing to put in its place
+            assert "slip of a name" in claim.gap, f"{claim.id} is refuted and nothing corrects it"
 
 
 def test_every_claim_says_what_it_does_not_cover(claims):
