@@ -131,6 +131,9 @@ def test_differing_and_deviation():
     y = torch.tensor([3.0, 4.5]), torch.tensor([0.0])
     assert differing(x, y) == 1
     assert deviation(y, x) == pytest.approx(0.1, rel=1e-12)
+    z = x[0], torch.tensor([0.5])  # the last array counts as well
+    assert differing(z, x) == 1
+    assert deviation(z, x) == pytest.approx(0.1, rel=1e-12)
     exact = np.array([Fraction(1, 3), 2], dtype=object)
     assert differing((exact,), (exact + Fraction(1, 10**30),)) == 2
     with pytest.raises(ZeroDivisionError):
