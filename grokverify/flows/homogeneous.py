@@ -106,16 +106,27 @@ def state(model: Homogeneous, u: Array, log_norm: float) -> Direction:
     return Direction(u, log_norm, model.degree, q, p, model.jacobian(u).T @ p)
 
 
-def until_fitted(model: Homogeneous, theta: Any, *, growth: float = 60.0) -> Direction:
+def until_fitted(
+    model: Homogeneous, theta: Any, *, growth: float = 60.0, evaluations: int = 20_000
+) -> Direction:
     """Follow the flow from theta until ``L < 1/(2n)``, in arc length over the norm.
 
     Raises:
-        SolverFailed: that does not happen before the length ``growth``, as when the flow stops at a
-            saddle or the data are not separable.
+        SolverFailed: that does not happen before the length ``growth`` or within that many
+            evaluations, as when the flow stops at a critical point or nothing separates the data.
     """
     start = np.asarray(theta, dtype=np.float64)
+    asked = 0
 
     def velocity(_: float, y: Array) -> Array:
+        nonlocal asked
+        asked += 1
+        if asked > evaluations:  # a unit vector field chatters at a critical point
+            raise SolverFailed(
+                f"the flow of the {model.name} did not fit its data within {evaluations} "
+                f"evaluations: it sits at a critical point with log norm {y[-1]:.3g}. Draw another "
+                "start, or use a wider net."
+            )
         here = state(model, y[:-1], float(y[-1]))
         pull = here.gradient / np.linalg.norm(here.gradient)
         along = float(here.u @ pull)
@@ -146,6 +157,9 @@ def follow(
     model: Homogeneous, start: Direction, log_norms: Sequence[float], *, rtol: float = 1e-9
 ) -> list[Direction]:
     """The flow from ``start`` (where ``L < 1/n``) at the given increasing log norms.
+
+    The weights p compare margins at the scale ``|theta|^L``, so that rounding blurs them by 1e-16
+    ``|theta|^L``; asking for ``|theta|^L`` above about 1e7 makes the integrator stall on noise.
 
     Raises:
         ValueError: the start does not fit the data, or the log norms do not increase from it.
