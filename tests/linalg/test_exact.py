@@ -135,3 +135,13 @@ def test_nan_is_named():
         as_integers([1.0, float("nan")])
     with pytest.raises(ValueError, match="NaN or infinity came out"):
         as_integers([float("inf")])
+
+
+def test_the_prime_is_prime_and_as_large_as_int64_products_allow():
+    """A small prime would still give lower bounds on ranks, but far too low ones far too often."""
+    from sympy import isprime
+
+    from grokverify.linalg.exact import PRIME
+
+    assert isprime(PRIME)
+    assert 2**30 < PRIME < 2**31
