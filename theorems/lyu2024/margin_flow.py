@@ -281,7 +281,7 @@ kkt = Claim(
         r"\frac{n-1}{e}$, while $q_{\min} \to \infty$."
     ),
     hypotheses=("as for the monotone margin",),
-    checks=(tangents, in_arc_length),
+    checks=(tangents.asymptotic("tangent at the end"), in_arc_length),
     controls=(
         tangents.but(factor=1.2),
         tangents.but(order=2),

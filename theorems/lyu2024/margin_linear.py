@@ -122,7 +122,10 @@ linear_direction = Claim(
         r"distance $O(1 / \log t)$."
     ),
     hypotheses=("linearly separable data", "generic data: all support vectors have a_i > 0"),
-    checks=(flow_direction.asymptotic("drift of rho"), descent_direction),
+    checks=(
+        flow_direction.asymptotic("drift of rho"),
+        descent_direction.asymptotic("increment over a doubling"),
+    ),
     controls=(
         flow_direction.but(norm=1.0),
         flow_direction.but(speed=1.001),
@@ -197,7 +200,10 @@ linear_rate = Claim(
         r"\frac{\sum_i a_i \log a_i}{\sum_i a_i}$, $\mathcal{L}$ being the mean over $n$ samples."
     ),
     hypotheses=("linearly separable, generic data", "mean exponential loss"),
-    checks=(flow_rate.asymptotic("C measured minus predicted"), descent_rate),
+    checks=(
+        flow_rate.asymptotic("C measured minus predicted"),
+        descent_rate.asymptotic("t L gamma^2 minus 1"),
+    ),
     controls=(
         flow_rate.but(power=1),
         flow_rate.but(counted=False),
