@@ -1,0 +1,123 @@
+"""Pseudo-inverses, kernel regression and semi-definiteness in Fractions: nothing is rounded.
+
+For matrices of a few dozen rows; larger ones want the certificates of ``linalg.certified``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def rational(values: Any) -> NDArray[Any]:
+    """Numbers as an object array of Fractions of the same shape; floats are read as dyadic.
+
+    Raises:
+        ValueError: an entry is NaN or infinite.
+    """
+    array = np.asarray(values.cpu() if hasattr(values, "cpu") else values)
+    out = np.empty(array.shape, dtype=object)
+    try:
+        out.ravel()[:] = [Fraction(v) for v in array.ravel().tolist()]
+    except (ValueError, OverflowError) as e:
+        raise ValueError(
+            f"rational() met an entry that is no number ({e}). NaN or infinity came out of the "
+            "computation before: look there."
+        ) from None
+    return out
+
+
+def pseudo_inverse(A: Any) -> NDArray[Any]:
+    """The Moore-Penrose inverse of a matrix over the rationals, which is rational again.
+
+    From a factorisation A = B C of full rank, ``A^+ = C' (C C')^-1 (B' B)^-1 B'``.
+
+    Args:
+        A: (n, m) ints, Fractions or floats.
+
+    Returns:
+        (m, n) object array of Fractions.
+
+    Raises:
+        ValueError: A is not a matrix.
+    """
+    A = _matrix(A)
+    C, pivots = _echelon(A)
+    if not pivots:
+        return rational(np.zeros((A.shape[1], A.shape[0]), dtype=int))
+    B, C = A[:, pivots], C[: len(pivots)]
+    result: NDArray[Any] = C.T @ _inverse(C @ C.T) @ _inverse(B.T @ B) @ B.T
+    return result
+
+
+def regression_matrix(K: Any, train: Sequence[int]) -> NDArray[Any]:
+    """``K(., t) K(t, t)^+``: what ridgeless kernel regression makes of the labels (exact).
+
+    Args:
+        K: (N, N) symmetric kernel on all points.
+        train: n training points, numbered 0..N-1; repeats are allowed.
+
+    Returns:
+        (N, n) Fractions; times the labels it is the predictor (Mohamadi et al. 2024, Def. 2.3).
+    """
+    K, t = _matrix(K), list(train)
+    result: NDArray[Any] = K[:, t] @ pseudo_inverse(K[np.ix_(t, t)])
+    return result
+
+
+def is_semidefinite(A: Any) -> bool:
+    """Whether a symmetric matrix is positive semi-definite: symmetric elimination in Fractions.
+
+    Raises:
+        ValueError: A is not a symmetric matrix.
+    """
+    A = _matrix(A).copy()
+    if A.shape[0] != A.shape[1] or not (A == A.T).all():
+        raise ValueError(
+            f"is_semidefinite() needs a symmetric matrix; this one has shape {A.shape} and differs "
+            "from its transpose. Did the kernel lose an argument?"
+        )
+    while len(A):
+        if any(d < 0 for d in A.diagonal()):
+            return False
+        k = next((i for i in range(len(A)) if A[i, i] != 0), None)
+        if k is None:
+            return not (A != 0).any()
+        rest = [i for i in range(len(A)) if i != k]
+        column = A[rest, k]
+        A = A[np.ix_(rest, rest)] - np.outer(column, column) / A[k, k]
+    return True
+
+
+def _matrix(A: Any) -> NDArray[Any]:
+    array = rational(A)
+    if array.ndim != 2:
+        raise ValueError(f"a matrix was expected, but the shape is {array.shape}.")
+    return array
+
+
+def _echelon(A: NDArray[Any]) -> tuple[NDArray[Any], list[int]]:
+    """Reduced row echelon form and its pivot columns."""
+    A = A.copy()
+    pivots: list[int] = []
+    for j in range(A.shape[1]):
+        r = len(pivots)
+        i = next((i for i in range(r, len(A)) if A[i, j] != 0), None)
+        if i is None:
+            continue
+        A[[r, i]] = A[[i, r]]
+        A[r] = A[r] / A[r, j]
+        for other in range(len(A)):
+            if other != r and A[other, j] != 0:
+                A[other] = A[other] - A[other, j] * A[r]
+        pivots.append(j)
+    return A, pivots
+
+
+def _inverse(A: NDArray[Any]) -> NDArray[Any]:
+    unit = rational(np.eye(len(A), dtype=int))
+    return _echelon(np.concatenate([A, unit], axis=1))[0][:, len(A) :]
