@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grokverify.linalg.exact import as_integers
+
 
 def rational(values: Any) -> NDArray[Any]:
     """Numbers as an object array of Fractions of the same shape; floats are read as dyadic.
@@ -70,26 +72,29 @@ def regression_matrix(K: Any, train: Sequence[int]) -> NDArray[Any]:
 
 
 def is_semidefinite(A: Any) -> bool:
-    """Whether a symmetric matrix is positive semi-definite: symmetric elimination in Fractions.
+    """Whether a symmetric matrix is positive semi-definite, by fraction-free elimination.
 
     Raises:
-        ValueError: A is not a symmetric matrix.
+        ValueError: A is not a symmetric matrix, or holds NaN or infinity.
     """
-    A = _matrix(A).copy()
-    if A.shape[0] != A.shape[1] or not (A == A.T).all():
+    A = as_integers(A)
+    if A.ndim != 2 or A.shape[0] != A.shape[1] or not (A == A.T).all():
         raise ValueError(
-            f"is_semidefinite() needs a symmetric matrix; this one has shape {A.shape} and differs "
+            f"is_semidefinite() needs a symmetric matrix; this one has shape {A.shape} or differs "
             "from its transpose. Did the kernel lose an argument?"
         )
+    last = 1  # the pivot before: it divides what follows (Bareiss 1968)
     while len(A):
-        if any(d < 0 for d in A.diagonal()):
+        diagonal = A.diagonal()
+        if any(d < 0 for d in diagonal):
             return False
-        k = next((i for i in range(len(A)) if A[i, i] != 0), None)
+        k = next((i for i, d in enumerate(diagonal) if d != 0), None)
         if k is None:
             return not (A != 0).any()
-        rest = [i for i in range(len(A)) if i != k]
-        column = A[rest, k]
-        A = A[np.ix_(rest, rest)] - np.outer(column, column) / A[k, k]
+        rest = np.arange(len(A)) != k
+        pivot, column = A[k, k], A[rest, k]
+        A = (A[rest][:, rest] * pivot - np.outer(column, column)) // last
+        last = pivot
     return True
 
 

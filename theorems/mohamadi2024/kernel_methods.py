@@ -58,7 +58,7 @@ def first_answers(psi, S):
 
 
 def footnote_checks(holds):
-    @check(lambda lab: [dict(up_to=lab.pick(smoke=3, quick=4))])
+    @check(lambda lab: [dict(up_to=lab.pick(smoke=3, standard=4))])
     def by_rank(lab, up_to, form=holds):
         # All Psi with values -1, 0, 1 and all training sets: is Psi in the span of the columns?
         told = {}
@@ -77,7 +77,11 @@ def footnote_checks(holds):
             )
         yield exact("outputs told wrongly", sum(map(len, told.values()))).equals(0)
 
-    @check(lambda lab: [dict(points=N) for N in lab.pick(smoke=(1, 2), quick=(1, 2, 3))])
+    @check(
+        lambda lab: [
+            dict(points=N) for N in lab.pick(smoke=(1, 2), quick=(1, 2), standard=(1, 2, 3))
+        ]
+    )
     def by_any_kernel(lab, points, form=holds):
         # Any K = F F' with small whole F: do its answers obey the rule? Each Psi that is allowed
         # must be met by its own Psi Psi'; each that is not allowed must be met by no K at all.
@@ -117,12 +121,14 @@ footnote_printed = Claim(
 _rank, _any = footnote_checks(not_silent)
 
 
-@check(lambda lab: [dict(points=N, rank=r) for N, r in lab.pick(
-    smoke=((2, 1), (2, 2)), quick=((2, 1), (2, 2), (3, 1), (3, 2)))])  # fmt: skip
+FACTORS = {"smoke": ((2, 1), (2, 2)), "quick": ((2, 1), (2, 2), (3, 1)), "standard": ((3, 2),)}
+
+
+@check(lambda lab: [dict(points=N, rank=r) for N, r in lab.pick(**FACTORS)])
 def silence(lab, points, rank, signature=1):
     # Any lambda for which the answer vanishes on the training inputs, from the null space of K_SS.
     D = np.diag([1] * (rank - 1) + [signature])
-    loud = 0
+    loud = 0  # F D F' is positive semi-definite unless the signature is -1
     for entries in itertools.product((-1, 0, 1, 2), repeat=points * rank):
         F = np.array(entries).reshape(points, rank)
         K = F @ D @ F.T
