@@ -134,6 +134,6 @@ expected_spectrum = Claim(
     ),
     sharpens=("mohamadi2024/expected-kernel-floor",),
     uses=("mohamadi2024/expected-kernel-floor", "mohamadi2024/infinite-width-kernel"),
-    gap="Whole kernels at p = 2 and 3, for the eigenvalues with one skewed law and fair signs. That "
+    gap="Whole kernels at p = 2 and 3, for the eigenvalues with a skewed law and fair signs. That "
     "the rest of E K is positive semi-definite for every law is the argument for the floor.",
 )
