@@ -136,7 +136,7 @@ def missed_by_the_entk(lab, p, wider=0, labels=null_vectors):
     n = min(4 * p, p**3)
     x = inputs(p, lab.subset("inputs", p**3, n))
     h = (n - 1) // (3 * p) + wider
-    K = entk(lab.integers("W", 1, 9, h, 2 * p), lab.integers("V", 1, 9, p, h), x).cpu()
+    K = entk(lab.integers("W", 1, 50, h, 2 * p), lab.integers("V", 1, 50, p, h), x).cpu()
     y = labels(K.numpy())
     yield exact("labellings tried", y.shape[1]).at_least(1)
     if y.shape[1]:
