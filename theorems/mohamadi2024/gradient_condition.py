@@ -29,6 +29,7 @@ from grokverify.nets import quadratic
 from grokverify.training import gradient_of
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
+SCALE = 64  # three stretches divide V by 4^3: actions and weights V in multiples keep whole
 STEPS = ("relabel", "exchange", "flip", "stretch", "shear", "drift")
 
 
@@ -64,46 +65,49 @@ def step(kind, W, V, T, power=-2):
 
 
 def matrix(word, T, p, h, power):
-    """The steps of a word one after the other, as a matrix of Fractions."""
+    """SCALE times the steps of a word one after the other, in integers."""
     columns = []
     for unit in rational(np.eye(3 * p * h, dtype=int)):
         W, V = unflat(unit, p, h)
         for kind in word:
             W, V = step(kind, W, V, T, power)
         columns.append(flat(W, V))
-    return np.array(columns, dtype=object).T
+    return whole(SCALE * np.array(columns, dtype=object).T)
 
 
-def whole(U):
-    return np.vectorize(int, otypes=[object])(U)
+def whole(numbers):
+    """Fractions as the integers that they are."""
+    if any(Fraction(v).denominator != 1 for v in numbers.ravel()):
+        raise ValueError("SCALE is too small for a word of this length: an entry is not whole")
+    return np.vectorize(int, otypes=[object])(numbers)
 
 
 def gradients(U, x, p, h):
-    assert all(Fraction(u).denominator == 1 for u in U), "the gradients are taken in integers"
-    return jacobian(*unflat(whole(U), p, h), x)
+    return jacobian(*unflat(U, p, h), x)
 
 
 # --- criteria -------------------------------------------------------------------------------------
 
 
-def gram(A):
-    return A.T @ A
+def defect(A):
+    """SCALE^2 (A' A - I)"""
+    return A.T @ A - SCALE**2 * np.eye(len(A), dtype=int)
 
 
 def orthogonal(A, h):
-    return bool((gram(A) - np.eye(len(A), dtype=int) == 0).all())
+    return not defect(A).any()
 
 
 def orthogonal_off_shifts(A, h):
     """A' A v = v for all v in the complement of the h shifts: here on their projections."""
     p = len(A) // (3 * h)
-    complement = rational(2 * p * np.eye(len(A), dtype=int))
+    complement = (2 * p * np.eye(len(A), dtype=int)).astype(object)
     for k in range(h):
         n = flat(
             np.eye(h, dtype=int)[k][:, None] * ([1] * p + [-1] * p), np.zeros((p, h), dtype=int)
         )
         complement = complement - np.outer(n, n)
-    return bool(((gram(A) - np.eye(len(A), dtype=int)) @ complement == 0).all())
+    return not (defect(A) @ complement).any()
 
 
 def permutes(A, h):
@@ -116,15 +120,14 @@ def always(A, h):
 
 
 @check(lambda lab: [dict(p=p, words=n) for p, n in lab.pick(
-    smoke=((2, 25),), quick=((2, 25), (3, 6)), standard=((2, 200), (3, 60)))])  # fmt: skip
+    smoke=((2, 30),), quick=((2, 60), (3, 15)), standard=((2, 200), (3, 60)))])  # fmt: skip
 def words(lab, p, words, rule=orthogonal_off_shifts, power=-2, networks=2):
-    # Products of up to three steps; V in multiples of 64, so that three stretches keep it whole.
+    # Products of up to three steps; V in multiples of SCALE.
     h, x, numbers = 2, inputs(p, np.arange(p**3)), np.arange(p**3)
-    weights = [
-        flat(*(u.cpu().numpy().astype(object) for u in (
-            lab.at(k).integers("W", -9, 10, h, 2 * p), 64 * lab.at(k).integers("V", 1, 9, p, h))))
-        for k in range(networks)
-    ]  # fmt: skip
+    weights = []
+    for k in range(networks):
+        W, V = lab.at(k).integers("W", -9, 10, h, 2 * p), lab.at(k).integers("V", 1, 9, p, h)
+        weights.append(flat(W.cpu().numpy().astype(object), SCALE * V.cpu().numpy().astype(object)))
     slopes = [gradients(U, x, p, h) for U in weights]
     moved = wrong = obeyed = 0
     for k in range(words):
@@ -141,10 +144,11 @@ def words(lab, p, words, rule=orthogonal_off_shifts, power=-2, networks=2):
             to = a * p**2 + b * p + c
         second = True
         for U, G in zip(weights, slopes, strict=True):
-            values, after = (quadratic(*unflat(u, p, h), *x[:2])[numbers, x[2]] for u in (U, A @ U))
+            image = A @ U // SCALE
+            values, after = (quadratic(*unflat(u, p, h), *x[:2])[numbers, x[2]] for u in (U, image))
             moved += bool((values != after[to]).any())
             if second:
-                second = bool((A @ G.T == gradients(A @ U, x, p, h)[to].T).all())
+                second = bool((A @ G.T == SCALE * gradients(image, x, p, h)[to].T).all())
         obeyed += second
         wrong += second != rule(A, h)
     yield row(p=p, h=h, words=words, obey_2=obeyed)

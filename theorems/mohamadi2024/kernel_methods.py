@@ -77,11 +77,7 @@ def footnote_checks(holds):
             )
         yield exact("outputs told wrongly", sum(map(len, told.values()))).equals(0)
 
-    @check(
-        lambda lab: [
-            dict(points=N) for N in lab.pick(smoke=(1, 2), quick=(1, 2), standard=(1, 2, 3))
-        ]
-    )
+    @check(lambda lab: [dict(points=N) for N in lab.pick(smoke=(1, 2), quick=(1, 2, 3))])
     def by_any_kernel(lab, points, form=holds):
         # Any K = F F' with small whole F: do its answers obey the rule? Each Psi that is allowed
         # must be met by its own Psi Psi'; each that is not allowed must be met by no K at all.
