@@ -24,7 +24,7 @@ from grokverify._run import find, run, verify_ref
 from grokverify._text import counts, line, table
 from grokverify._verdict import Record, Verdict
 from grokverify._verify import failed, source_hash
-from grokverify.cli import DIFFERS, ERROR, OK, UNDECIDED, Usage, _nearest
+from grokverify.cli._base import DIFFERS, ERROR, OK, UNDECIDED, Usage, nearest
 
 
 class _Terminated(BaseException):
@@ -119,7 +119,7 @@ class Batch:
             try:
                 found = find(known.get(place, place))
             except LookupError as e:
-                raise Usage(f"{e}{_nearest(place, list(known)) if known else ''}") from None
+                raise Usage(f"{e}{nearest(place, list(known)) if known else ''}") from None
             except Exception as e:
                 why = f"{type(e).__name__}: {e}. The module could not be imported; mend it."
                 self.done.append(failed(place, self.lab, why, traceback.format_exc(limit=-3)))

@@ -31,6 +31,7 @@ class Check:
     breaks: str = ""
     must: str = ""
     coverage: str = ""
+    clause: str = ""  # the part of the statement it bears on, where that is not the whole
     names: str = ""  # the constant or residual that an existential or asymptotic check reports
     ingredients: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,6 +69,14 @@ class Check:
         if not self.breaks:
             raise TypeError(f"{self.name}.must_hold() needs a control: use .but(...).must_hold().")
         return replace(self, must="hold")
+
+    def part(self, clause: str) -> Check:
+        """Mark a check that bears on one clause of the statement only.
+
+        It never speaks for the whole claim: the badge shows a check of the whole statement or,
+        where there is none, the weakest clause.
+        """
+        return replace(self, clause=clause)
 
     def asymptotic(self, residual: str) -> Check:
         """Mark a limit: the check must yield a measurement named ``residual``."""

@@ -94,6 +94,7 @@ def sweep(check: Check, lab: Lab, *, standing: set[str] | None = None) -> Outcom
         cases=notes.cases + (witness is not None and check.must != "fail"),
         risk=notes.risk,
         breaks=check.breaks,
+        clause=check.clause,
         must=check.must,
         tallies=tuple(notes.tallies.values()),
         constants=tuple(notes.hulls.values()),

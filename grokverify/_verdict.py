@@ -60,6 +60,7 @@ class Outcome:
     detail: str = ""
     error: str = ""
     skipped: str = ""
+    clause: str = ""  # the part of the statement that the check bears on; the whole where empty
     covers_witness_of: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -106,11 +107,23 @@ class Record:
 
     @property
     def strongest(self) -> Outcome | None:
-        """The one check whose grade x coverage the badge shows; never the best of each."""
-        decided = [o for o in self.checks if o.truth is not Truth.UNDECIDED]
+        """The one check whose grade x coverage the badge shows; never the best of each.
+
+        The best check of the whole statement; where all bear on a clause, the best one of the
+        weakest clause. A refuted claim falls with any of its clauses.
+        """
+
+        def strength(o: Outcome) -> tuple[int, int]:
+            return o.grade, COVERAGES.index(o.coverage)
+
         if self.verdict is Verdict.REFUTED:
-            decided = [o for o in decided if o.truth is Truth.FAILS]
-        return max(decided, key=lambda o: (o.grade, COVERAGES.index(o.coverage)), default=None)
+            failed = [o for o in self.checks if o.truth is Truth.FAILS]
+            return max(failed, key=strength, default=None)
+        decided = [o for o in self.checks if o.truth is not Truth.UNDECIDED]
+        clauses = {o.clause for o in decided}
+        shown = {""} if "" in clauses else clauses
+        best = [max((o for o in decided if o.clause == c), key=strength) for c in sorted(shown)]
+        return min(best, key=strength, default=None) if decided else None
 
     @property
     def risk(self) -> float:

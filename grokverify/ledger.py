@@ -1,6 +1,6 @@
 """The ledger: every numbered statement of a paper, with its claims or the reason why none.
 
-``list`` and ``show`` read only this file; they import neither torch nor a claim.
+``list`` and ``show`` read only these files, one a paper; they import neither torch nor a claim.
 """
 
 from __future__ import annotations
@@ -30,13 +30,16 @@ class Item:
 
 
 def read(path: str | Path | None = None) -> list[Item]:
-    """The items of a ledger file, by default the one that ships with the theorems.
+    """The items of a ledger file, by default of all those that ship with the theorems.
 
     Raises:
         LookupError: no ledger is installed.
-        ValueError: the file is malformed, or an item has neither a claim nor a reason.
+        ValueError: a file is malformed, or an item has neither a claim nor a reason.
     """
-    where = Path(path) if path else shipped()
+    return [item for where in ([Path(path)] if path else shipped()) for item in _items(where)]
+
+
+def _items(where: Path) -> list[Item]:
     try:
         raw = tomllib.loads(where.read_text(encoding="utf-8"))["item"]
         items = [
@@ -62,18 +65,19 @@ def read(path: str | Path | None = None) -> list[Item]:
     return items
 
 
-def shipped() -> Path:
-    """The ledger of the ``theorems`` package, found without importing it.
+def shipped() -> list[Path]:
+    """The ledgers of the ``theorems`` package, one a paper, found without importing it.
 
     Raises:
         LookupError: the package is not installed or has no ledger.
     """
     spec = importlib.util.find_spec("theorems")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (path := Path(folder) / "ledger.toml").is_file():
-            return path
+    folders = (spec.submodule_search_locations or []) if spec else []
+    found = sorted(path for folder in folders for path in Path(folder).glob("*/ledger.toml"))
+    if found:
+        return found
     raise LookupError(
-        "no theorems/ledger.toml is on the path. Run in a checkout, or name a module or a file."
+        "no theorems/*/ledger.toml is on the path. Run in a checkout, or name a module or a file."
     )
 
 

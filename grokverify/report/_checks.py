@@ -102,7 +102,7 @@ def check_view(r: Record, o: Outcome, plots: bool) -> CheckView:
         name=say.clean(o.check, 200),
         icon=icon,
         word=word,
-        how=strength(o),
+        how=strength(o) + (f", on {say.clean(o.clause, 80)}" if o.clause else ""),
         cases="" if failed else "1 case" if o.cases == 1 else f"{o.cases} cases",
         seconds=say.duration(o.seconds),
         quantities=tuple(_quantities(o))[:_LISTED],

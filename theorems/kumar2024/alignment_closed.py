@@ -164,7 +164,12 @@ alignment_closed_form = Claim(
     origin="ours",
     uses=("kumar2024/alignment-numerator", "kumar2024/kernel-second-moment"),
     sharpens=("kumar2024/alignment-of-data",),
-    checks=(by_forms, of_a_data_set, increasing, of_random_data),
+    checks=(
+        by_forms.part("closed form"),
+        of_a_data_set.part("closed form"),
+        increasing.part("increasing"),
+        of_random_data.part("closed form"),
+    ),
     controls=(
         by_forms.but(weights=any_weights_off),
         by_forms.but(start=initial_off),

@@ -134,7 +134,6 @@ def of_repeated_data(lab, copies, form=squared_norm):
     yield exact("alignment^2 of n copies over that of one", ratio).equals(1)
 
 
-LINES = (rescaling, rescaling_in_symbols, between_0_and_1, of_repeated_data)
 alignment_of_data = Claim(
     id="kumar2024/alignment-of-data",
     source=Source(PAPER, "Section 5 and equation (19)", "2310.06110"),
@@ -146,7 +145,12 @@ alignment_of_data = Claim(
         r"repeating every point leaves it as it is."
     ),
     corrects=("kumar2024/alignment-norm-printed",),
-    checks=LINES,
+    checks=(
+        rescaling.part("scale"),
+        rescaling_in_symbols.part("scale"),
+        between_0_and_1.part("range"),
+        of_repeated_data.part("ratio of means"),
+    ),
     controls=(
         rescaling.but(form=plain_norm),
         rescaling.but(form=norm_four_thirds),

@@ -192,7 +192,7 @@ single_neuron = Claim(
         r"\frac{1-u}{\alpha\epsilon}$, and $1$, attained at $w = 0$, if $u \ge 1$."
     ),
     hypotheses=("inputs are isotropic Gaussian with covariance $I/D$", r"$\alpha, \epsilon > 0$"),
-    checks=(completed_square, by_descent),
+    checks=(completed_square.part("the completed square"), by_descent),
     controls=(
         completed_square.but(linear=sp.Rational(21, 10)),
         by_descent.but(bound=floor_raised),

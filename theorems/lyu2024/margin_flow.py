@@ -187,7 +187,7 @@ monotone = Claim(
         r"nondecreasing."
     ),
     hypotheses=("homogeneous of degree L", "no weight decay", "loss below 1/n at some time"),
-    checks=(decomposition, adversary, along_flows),
+    checks=(decomposition.part("the slope as a sum of two terms"), adversary, along_flows),
     controls=(
         decomposition.but(linear=1),
         decomposition.but(excess=1),

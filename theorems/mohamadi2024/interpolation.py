@@ -260,7 +260,7 @@ interpolation = Claim(
         "W is stacked frequency by frequency, as (F.2) and (F.3) have it",
         "frequencies run over 0..p-1",
     ),
-    checks=(by_symbols, by_cyclotomic, by_network),
+    checks=(by_symbols.part("its sums for every p"), by_cyclotomic, by_network),
     controls=(
         by_symbols.but(rows=eighth_neuron_flipped),
         by_symbols.but(total=one_term_too_many),

@@ -107,6 +107,18 @@ def wide_networks(lab, p, units, kurtosis=1.8):
     )  # fmt: skip
 
 
+@check(lambda lab: [dict(p=p) for p in lab.pick(smoke=(2, 3), quick=(2, 3, 5))])
+def library_form(lab, p, kurtosis=Fraction(9, 5), second=Fraction(1, 5)):
+    # What the library computes in floats, against the fractions that were enumerated above.
+    x, s, t, kappa = inputs(p, np.arange(p**3)), Fraction(2, 3), Fraction(1, 5), Fraction(9, 5)
+    said = entk_limit(
+        tuple(torch.as_tensor(part) for part in x),
+        variance_W=float(s), variance_V=float(second), kurtosis=float(kurtosis),
+    )  # fmt: skip
+    off = said.double().cpu().numpy() - closed_form(x, s, t, kappa).astype(float)
+    yield approx("entk_limit off the closed form", np.abs(off).max()).at_most(1e-12)
+
+
 infinite_width_kernel = Claim(
     id="mohamadi2024/infinite-width-kernel",
     title="The eNTK of infinite width",
@@ -123,12 +135,19 @@ infinite_width_kernel = Claim(
         r"$\mathbb{E}\, w^4 < \infty$",
     ),
     assumes=("The strong law of large numbers",),
-    checks=(mean_over_all_weights, spectrum, wide_networks),
+    checks=(
+        mean_over_all_weights.part("the mean kernel"),
+        spectrum.part("its spectrum"),
+        wide_networks.part("the mean kernel"),
+        library_form.part("the mean kernel"),
+    ),
     controls=(
         mean_over_all_weights.but(both=3),
         mean_over_all_weights.but(centre=1),
         spectrum.but(double=1),
         wide_networks.but(kurtosis=3.0),
+        library_form.but(kurtosis=Fraction(182, 100)),
+        library_form.but(second=Fraction(202, 1000)),
     ),
     gap="The mean is exact for the listed laws; both sides are linear in kappa s^2, s^2 and s t, "
     "so that these laws determine the coefficients: an argument that is not itself checked. The "

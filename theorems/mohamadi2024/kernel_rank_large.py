@@ -141,7 +141,11 @@ full_rank_at_paper_size = Claim(
         r"the entries of $W$ are independent and uniform on $[-s, s]$, $\sigma^2 = s^2/3$",
         r"the $n$ inputs are drawn uniformly without repeats",
     ),
-    checks=(rank_at_zero, least_eigenvalue_over_V, by_derivatives),
+    checks=(
+        rank_at_zero.part("the width"),
+        least_eigenvalue_over_V.part("from below"),
+        by_derivatives.part("from above"),
+    ),
     controls=(
         rank_at_zero.but(width=one_unit_less),
         least_eigenvalue_over_V.but(shape=without_square),

@@ -80,8 +80,15 @@ def rank_on_the_grid(lab, p, h, unit=per_unit):
     )  # fmt: skip
 
 
+def one_weight_off(W, V, x):
+    """The kernel of a network with one second-layer weight larger by one."""
+    V = V.clone()
+    V[0, 0] += 1
+    return entk(W, V, x)
+
+
 @check(lambda lab: [dict(p=p) for p in lab.pick(smoke=(2, 3), quick=(2, 3, 4))])
-def rank_over_the_integers(lab, p, unit=per_unit):
+def rank_over_the_integers(lab, p, unit=per_unit, closed=entk):
     # The closed form of K in integers and its rank over Q; also at points that are not generic.
     x = inputs(p, lab.permutation("order", p**3))
     for h in (1, 2, p):
@@ -89,9 +96,12 @@ def rank_over_the_integers(lab, p, unit=per_unit):
             (trial.integers("W", 1, 10**4, h, 2 * p), trial.integers("V", 1, 10**4, p, h))
             for trial in (lab.at(i) for i in range(3))
         ]
+        W, V = points[0]
+        G = jacobian(W, V, x)
+        off = int((np.asarray(closed(W, V, x)) != G @ G.T).sum())
+        yield exact("entries of K that are no products of gradients", off).equals(0)
         rank = max(rank_exact(entk(W, V, x)) for W, V in points)
         yield exact("rank over Q", rank).equals(min(p**3, h * unit(p)))
-        W, V = points[0]
         signs = fair_signs(lab, "signs", h, 2 * p)
         for special_W, special_V in ((W, 0 * V), (signs, V), (W, 0 * V + 1)):
             special = rank_exact(entk(special_W, special_V, x))
@@ -133,6 +143,7 @@ rank_bound = Claim(
         rank_on_the_grid.but(unit=one_fewer),
         rank_on_the_grid.but(unit=one_more),
         rank_over_the_integers.but(unit=one_fewer),
+        rank_over_the_integers.but(closed=one_weight_off),
         rank_on_boxes.but(less=3),
     ),
     sharpens=("mohamadi2024/necessary-width",),

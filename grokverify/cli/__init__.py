@@ -1,0 +1,51 @@
+"""The command line: one module for each family of commands, which ``main`` puts together."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from grokverify.cli import _doctor, _ledger, _replay, _report, _run
+from grokverify.cli._base import OK, USAGE, Usage
+from grokverify.cli._replay import replay_line as replay_line
+
+_FAMILIES = (_ledger, _run, _replay, _report, _doctor)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code.
+
+    0: all as expected. 1: a verdict differs from the expected one. 2: usage. 3: undecided where a
+    verdict was expected. 4: an error. Where several apply: 2, then 4, then 1, then 3.
+    """
+    args = _parser().parse_args(argv)
+    try:
+        return int(args.go(args))
+    except Usage as e:
+        print(f"grokverify: {e}", file=sys.stderr)
+        return USAGE
+    except BrokenPipeError:
+        sys.stderr.close()
+        return OK
+    except KeyboardInterrupt:
+        print("grokverify: interrupted; finished records are kept.", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="grokverify", description="Continuous integration for theory: verify claims of papers."
+    )
+    sub = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(
+        name: str, go: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        made = sub.add_parser(name, help=text, description=text)
+        made.set_defaults(go=go)
+        return made
+
+    for family in _FAMILIES:
+        family.add(command)
+    return parser

@@ -1,0 +1,56 @@
+"""``report``, ``diff`` and ``trust``: what can be said of finished records, without torch."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from grokverify._text import safe
+from grokverify.cli._base import DIFFERS, ERROR, LATEST, OK, Command, read
+
+
+def add(command: Command) -> None:
+    """Register the commands."""
+    reporting = command("report", _report, "render a records file as one HTML page")
+    reporting.add_argument("records", nargs="?", default=f"{LATEST}/records.jsonl")
+    reporting.add_argument("--out", help="the page; index.html beside the records by default")
+
+    differing = command("diff", _diff, "what changed between two records files")
+    differing.add_argument("a")
+    differing.add_argument("b")
+
+    trusting = command("trust", _trust, "what is proved, measured and trusted, as Markdown")
+    trusting.add_argument("records", nargs="?", default=f"{LATEST}/records.jsonl")
+
+
+def _report(args: argparse.Namespace) -> int:
+    from grokverify import records
+    from grokverify.report import render
+
+    page = Path(args.out) if args.out else Path(args.records).with_name("index.html")
+    try:
+        records.write_text(page, render(read(args.records)))
+    except OSError as e:
+        print(f"grokverify: {page} was not written ({e}); the old page stands.", file=sys.stderr)
+        return ERROR
+    print(page)
+    return OK
+
+
+def _diff(args: argparse.Namespace) -> int:
+    from grokverify import records
+
+    found = records.diff(read(args.a), read(args.b))
+    for d in found:
+        print(f"{'REGRESSION' if d.regression else 'change':<11} {safe(d.claim)}: {safe(d.what)}")
+    if not found:
+        print("no difference")
+    return DIFFERS if any(d.regression for d in found) else OK
+
+
+def _trust(args: argparse.Namespace) -> int:
+    from grokverify.report import trust
+
+    print(trust(read(args.records)))
+    return OK

@@ -1,0 +1,37 @@
+"""``run``: verify claims."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from grokverify.cli._base import LATEST, Command, effort, lab
+
+
+def add(command: Command) -> None:
+    """Register the command."""
+    running = command("run", _run, "verify claims; all of the ledger where none is named")
+    running.add_argument("what", nargs="*", help="claim ids, module, module:name, or file.py")
+    running.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
+    running.add_argument("--out", default=LATEST, help="folder for records and report")
+    running.add_argument("--timeout", type=float, help="seconds for one claim; none by default")
+    running.add_argument("--resume", action="store_true", help="keep what is still good in --out")
+    running.add_argument("--no-isolate", action="store_true", help="run in this very process")
+    running.add_argument("--executor", metavar="MODULE:FACTORY", help="called with --workers")
+    effort(running)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from grokverify._batch import Batch
+
+    return Batch(
+        what=args.what,
+        lab=lab(args),
+        workers=args.workers,
+        out=Path(args.out),
+        executor=args.executor,
+        timeout=args.timeout,
+        isolate=not args.no_isolate,
+        resume=args.resume,
+    ).go()
