@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from grokverify._verdict import Verdict
+from grokverify._verdict import SEVERITIES, Verdict
 
 if TYPE_CHECKING:
     from grokverify._lab import Lab
@@ -146,12 +146,14 @@ class Claim:
         origin: "paper" or "ours".
         uses, sharpens, corrects: ids of other claims.
         gap: one honest sentence on what the checks do not cover.
+        severity: of a false statement: "S0" a headline result falls, "S1" a lemma or a constant,
+            "S2" a step of a proof, "S3" a slip.
         expect: the verdict this claim has to come to, or a mapping from profile to verdict.
         group: claims of one group share trajectories and run on one worker.
 
     Raises:
-        ValueError: a malformed id, an unknown origin, no check, a foreign control or two equal
-            names.
+        ValueError: a malformed id, an unknown origin or severity, no check, a foreign control or
+            two equal names.
     """
 
     id: str
@@ -167,6 +169,7 @@ class Claim:
     sharpens: tuple[str, ...] = ()
     corrects: tuple[str, ...] = ()
     gap: str = ""
+    severity: str = ""
     expect: Verdict | Mapping[str, Verdict] = Verdict.VERIFIED
     group: str = ""
 
@@ -178,6 +181,9 @@ class Claim:
             )
         if self.origin not in ("paper", "ours"):
             raise ValueError(f"{self.id}: origin is {self.origin!r}; choose 'paper' or 'ours'.")
+        if self.severity not in ("", *SEVERITIES):
+            told = "; ".join(f"{key!r} {text}" for key, text in SEVERITIES.items())
+            raise ValueError(f"{self.id}: severity is {self.severity!r}; choose of {told}.")
         if not self.checks:
             raise ValueError(f"{self.id} has no check, so nothing could refute it. Add one.")
         for key in ("checks", "controls", "hypotheses", "assumes", "uses", "sharpens", "corrects"):

@@ -18,6 +18,12 @@ class Verdict(enum.Enum):
     SKIPPED = "skipped"
 
 
+SEVERITIES = {  # of a statement that is false as printed
+    "S0": "a headline result falls",
+    "S1": "a lemma or a constant is false, and can be mended",
+    "S2": "a step of a proof fails, and the statement stands",
+    "S3": "a slip",
+}
 COVERAGES = ("asymptotic", "existential", "sampled", "exhaustive", "universal")  # weakest first
 
 
@@ -96,6 +102,7 @@ class Record:
     sharpens: tuple[str, ...] = ()
     corrects: tuple[str, ...] = ()
     gap: str = ""
+    severity: str = ""  # one of SEVERITIES, for a statement that is false as printed
     ref: str = ""
     source_sha256: str = ""
     machine: dict[str, Any] = field(default_factory=dict)

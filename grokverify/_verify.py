@@ -54,6 +54,7 @@ def verify(claim: Claim, lab: Lab, *, ref: str = "") -> Record:
         sharpens=claim.sharpens,
         corrects=claim.corrects,
         gap=claim.gap,
+        severity=claim.severity,
         ref=ref,
         source_sha256=source_hash(claim),
         machine=describe(lab.device),

@@ -89,3 +89,9 @@ def test_the_expected_verdict_may_depend_on_the_profile():
     one = claim(expect={"smoke": Verdict.INCONCLUSIVE})
     assert one.expected("smoke") is Verdict.INCONCLUSIVE
     assert one.expected("quick") is Verdict.VERIFIED
+
+
+def test_a_severity_is_one_of_four():
+    assert claim(severity="S1").severity == "S1"
+    with pytest.raises(ValueError, match="severity is 'grave'; choose of 'S0' a headline"):
+        claim(severity="grave")

@@ -1,5 +1,6 @@
 """The ledger and the claims are in bijection; links between claims point at claims."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -59,3 +60,15 @@ def test_every_claim_says_what_it_does_not_cover(claims):
         assert claim.statement
         assert claim.source.locator
         assert len(claim.checks) >= 2 or claim.origin == "ours", f"{claim.id} has one line only"
+
+
+WORDS = {"headline": "S0", "lemma": "S1", "constant": "S1", "step": "S2", "slip": "S3"}
+
+
+def test_every_false_statement_says_how_much_falls_with_it(claims):
+    for claim in claims.values():
+        told = re.match(r"Severity: (\w+)", claim.gap)
+        if claim.expected("quick") is Verdict.REFUTED:
+            assert claim.severity or told, f"{claim.id} is refuted: give its severity"
+        if claim.severity and told:
+            assert WORDS[told[1]] == claim.severity, f"{claim.id}: {told[0]}, {claim.severity}"

@@ -175,6 +175,7 @@ alignment_numerator_printed = Claim(
         as_printed_by_forms.but(value=quarter, share=QUARTER).must_hold(),
         as_printed_on_networks.but(value=quarter).must_hold(),
     ),
+    severity="S1",
     gap=(
         "Severity: constant. A factor 1/4 is lost in both lines; that the alignment grows with "
         "beta' M beta stands."

@@ -96,6 +96,7 @@ alignment_norm_printed = Claim(
         rescaling_as_printed.but(form=squared_norm).must_hold(),
         rescaling_as_printed_in_symbols.but(power=2).must_hold(),
     ),
+    severity="S3",
     gap="Severity: slip. One exponent in Section 5.3; elsewhere the text we read has the square. "
     "That it is free of scale is our reading of an alignment.",
 )
@@ -221,6 +222,7 @@ alignment_centred_printed = Claim(
         shift_of_labels.but(prepare=centred).must_hold(),
         shift_of_kernel.but(prepare=centred).must_hold(),
     ),
+    severity="S3",
     gap="Severity: slip of a name. The formula is the uncentred alignment; the targets of the "
     "paper have a positive mean, so that the two differ.",
 )

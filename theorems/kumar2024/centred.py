@@ -121,6 +121,7 @@ centred_predictor_printed = Claim(
         printed_in_symbols.but(predictor=mended).must_hold(),
         printed_on_networks.but(predictor=mended).must_hold(),
     ),
+    severity="S3",
     gap=(
         "Severity: slip. alpha counts twice if f is that of (3), which holds it; right if the f of "
         "(7) is meant without alpha, which is not said."

@@ -130,6 +130,7 @@ displacement_printed = Claim(
         printed_in_symbols.but(prefactor=mended).must_hold(),
         printed_on_a_network.but(prefactor=mended).must_hold(),
     ),
+    severity="S1",
     gap=(
         "Severity: constant, inherited from (5). (9) itself is right with the kernel of (2); with "
         "(5) the displacement would not fall as alpha grows, which is what laziness means."

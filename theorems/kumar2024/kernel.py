@@ -253,6 +253,7 @@ kernel_printed = Claim(
         printed_in_fractions.but(prefactor=mended).must_hold(),
         printed_on_a_network.but(prefactor=mended).must_hold(),
     ),
+    severity="S1",
     gap=(
         "Severity: constant. The factor alpha^2/N is lost; eigenvectors and alignments do not see "
         "it, parameter displacements (9) and time scales do. Right only where alpha^2 = N."

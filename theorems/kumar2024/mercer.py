@@ -240,6 +240,7 @@ diagonal_modes_printed = Claim(
         count_as_printed.but(count=one_less).must_hold(),
         count_as_printed_by_trace.but(count=one_less).must_hold(),
     ),
+    severity="S3",
     gap="Severity: slip. They sum to 0, so that D - 1 of them are independent. With D the count of "
     "all quadratic eigenfunctions would be one too large.",
 )

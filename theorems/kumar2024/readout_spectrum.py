@@ -107,6 +107,7 @@ readout_spectrum_printed = Claim(
         order_in_symbols.but(of=traceless_form).must_hold(),
         order_on_networks.but(of=next_one).must_hold(),
     ),
+    severity="S1",
     gap=(
         "Severity: lemma. True of traceless forms (with eps^2 for eps); |x|^2 has an eigenvalue of "
         "order eps^2, above the linear 2/D once eps^2 exceeds about 8/D, so that the bias towards "

@@ -194,6 +194,7 @@ threshold_printed = Claim(
         printed_by_gaussian_regression.but(threshold=corrected).must_hold(),
     ),
     expect=Verdict.REFUTED,
+    severity="S1",
     gap=(
         "Severity: constant. The text gives a scaling; the factor of ten and the range of epsilon, "
         "within which it would have to hold, are ours. The dependence on epsilon is wrong; that "

@@ -121,6 +121,7 @@ trace_mode_printed = Claim(
         norm_as_printed.but(value=trace_value).must_hold(),
         norm_as_printed_by_sums.but(value=trace_value).must_hold(),
     ),
+    severity="S1",
     gap=(
         "Severity: constant. The factor epsilon^2 is lost; the second part of (13) has it. The "
         "conclusion drawn from it (P ~ D for this mode, P ~ D^2 for the rest) compares orders in D."
@@ -226,6 +227,7 @@ quadratic_eigenvalue_printed = Claim(
         quadratics_as_printed.but(value=quadratic_value).must_hold(),
         quadratics_as_printed_by_sums.but(value=quadratic_value).must_hold(),
     ),
+    severity="S1",
     gap=(
         "Severity: constant, in the main text twice (the sample size D^2/(2 epsilon) rests on it). "
         "(14) and (15) have epsilon^2. Tested on traceless forms; |x|^2 has (16), another value."

@@ -129,6 +129,7 @@ target_split_printed = Claim(
         as_printed_by_forms.but(split=mended).must_hold(),
         as_printed_by_sums.but(split=mended).must_hold(),
     ),
+    severity="S3",
     gap=(
         "Severity: slip. Right for |beta| = 1, which is not said; in the text we read beta is not "
         "normalised, and (6) and (20) carry |beta|. The eigenvalues are those of the mended (14), "

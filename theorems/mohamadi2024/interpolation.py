@@ -146,6 +146,7 @@ weights_as_printed = Claim(
         printed_exactly.but(gain=QUARTER).must_hold(),
         printed_in_floats.but(gain=QUARTER).must_hold(),
     ),
+    severity="S1",
     gap="Severity: constant. The output is 4p on every right answer, as (F.10) itself says; the "
     "labels are p. Weights smaller by 4^(-1/3) mend it, so that Proposition 3.8 stands.",
     expect=Verdict.REFUTED,
@@ -197,6 +198,7 @@ output_as_printed = Claim(
         angle_identity.but(sign=1).must_hold(),
         displayed_sum.but(sign=1).must_hold(),
     ),
+    severity="S3",
     gap="Severity: slip. Two signs, in the identity and in the line above, that cancel: the last "
     "line of (F.10) is right.",
     expect=Verdict.REFUTED,

@@ -205,6 +205,7 @@ theorem_printed = Claim(
         _task.but(defect=by_components).must_hold(),
     ),
     expect=Verdict.REFUTED,
+    severity="S1",
     gap="Severity: lemma. Only the converse is false, and only the direct part is proved and used "
     "in the paper. Smallest counterexample: K = diag(1, 2) on two points, whose regression "
     "answers the mean label of a point, whatever the diagonal. With a ridge the theorem holds.",

@@ -109,6 +109,7 @@ footnote_printed = Claim(
     checks=(_rank, _any),
     controls=(_rank.but(form=not_silent).must_hold(), _any.but(form=not_silent).must_hold()),
     expect=Verdict.REFUTED,
+    severity="S3",
     gap="Severity: slip, a remark that nothing rests on. Smallest counterexample: two points, "
     "trained on the first, Psi = 0 there and 1 at the second. Zero labels on all n training "
     "inputs have probability (1 - 1/p)^n here.",

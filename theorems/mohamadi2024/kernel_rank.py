@@ -222,6 +222,7 @@ necessary_width_printed = Claim(
         worst_labelling.but(count=distinct_inputs).must_hold(),
     ),
     expect=Verdict.REFUTED,
+    severity="S3",
     gap="Severity: slip of the statement, which allows repeated inputs. Appendix B says that it "
     "removes them, which changes n; its Proposition B.6 about distinct inputs stands.",
 )

@@ -207,6 +207,7 @@ lemma_d6_as_printed = Claim(
         r"For any symmetric $\Sigma$ and projector $P$, $\sum_{i \le n} \lambda_i(\Sigma) \le n "
         r"\lambda_1((I - P) \Sigma (I - P)) + \operatorname{Tr}(P \Sigma P)$."
     ),
+    severity="S3",
     gap="Severity: slip. A hypothesis is missing; the lemma is applied to a covariance only, where "
     "it holds.",
     expect=Verdict.REFUTED,

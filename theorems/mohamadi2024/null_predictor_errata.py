@@ -114,6 +114,7 @@ pair_moments_as_printed = Claim(
         r"If $d = \Delta(x, x')$ is the number of slots in which $x$ and $x'$ are equal, then "
         r"$\mathbb{E}\, \Psi_\sigma(x) \Psi_\sigma(x') = \frac{1}{p^2} (1 - (1-p)^{1-d})$."
     ),
+    severity="S3",
     gap="Severity: slip. In the text we read Delta counts equal indices, in words and in the "
     "formula below them; the proofs count unequal ones, and with those the lemma holds.",
     expect=Verdict.REFUTED,
@@ -227,6 +228,7 @@ lemma_d11_as_printed = Claim(
         r"Every unit $v \perp V_s$ has $\sum_{(x, x') \in \mathcal{X}_d} v(x) v(x') = (-1)^d "
         r"\binom{m}{d}$, where $\mathcal{X}_d$ are the pairs that differ in $d$ slots."
     ),
+    severity="S1",
     gap="Severity: lemma. Refuted for m >= 3; for m = 2 the two spaces agree and it holds. Lemma "
     "D.9 and Theorem 3.4, which rest on it, hold nevertheless: the orbit has vanishing line sums.",
     expect=Verdict.REFUTED,

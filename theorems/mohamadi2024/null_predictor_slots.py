@@ -98,6 +98,7 @@ uniform_constant = Claim(
         r"There are constants $C, c > 0$ such that for every $m$, every $p \ge 2$ and every "
         r"$n < C p^m$ each permutation-equivariant kernel method has $\mathbb{E}\, L \ge c p$."
     ),
+    severity="S3",
     gap=(
         "Severity: slip of an informal statement. This reads its C as free of m and drops the "
         "m < p of Corollary D.8, to which the text refers for the formal version. Every listed "
