@@ -1,14 +1,19 @@
-"""What one sweep has seen so far: hulls of constants, tallies of comparisons, rows, curves."""
+"""What one block of cases has seen: hulls of constants, tallies of comparisons, rows, curves.
+
+Notes form a monoid: joining them is associative, down to the last bit, because risks are summed as
+fractions. A sweep may therefore be cut anywhere, and the parts observed in any place and order.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
+from grokverify import records
 from grokverify._evidence import Comparison, Grade, Measurement, Number, Row, Series, Truth
-from grokverify._lab import Lab
-from grokverify._verdict import Tally
+from grokverify._verdict import Outcome, Tally
 
 ROWS = 200  # a record keeps this many table rows ...
 POINTS = 2000  # ... and this many points of a series
@@ -17,7 +22,7 @@ Item = Comparison | Measurement | Row | Series
 
 @dataclass
 class Notes:
-    """What has been seen so far."""
+    """What has been seen so far. ``ended``: nothing after this counts any more."""
 
     hulls: dict[str, Measurement] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
@@ -25,13 +30,21 @@ class Notes:
     curves: dict[str, Series] = field(default_factory=dict)
     undecided: list[str] = field(default_factory=list)
     grade: Grade = Grade.SYMBOLIC
-    risk: float = 0.0
+    risk: Fraction = Fraction(0)
+    risks: dict[str, Fraction] = field(default_factory=dict)  # of each hull
     cases: int = 0
-    numbers: list[float] = field(default_factory=list)  # every end of every enclosure, in order
-    cheapest: tuple[float, Lab, dict[str, Any], list[float]] | None = None
-    first: tuple[dict[str, Any], Comparison] | None = None  # the first failure of a control
+    witness: dict[str, Any] | None = None  # where a comparison failed first ...
+    failing: str = ""  # ... which one ...
+    detail: str = ""  # ... and how; or why nothing can be said
+    error: str = ""
+    skipped: str = ""
+    unsteady: str = ""  # a second observation of one case gave other numbers
+    coverage: str = ""
+    ended: bool = False
+    seconds: float = 0.0
 
     def take(self, item: Item) -> None:
+        """Add one item that a case has yielded."""
         if isinstance(item, Row):
             if len(self.rows) < ROWS:
                 self.rows.append(item)
@@ -41,20 +54,114 @@ class Notes:
             self._measure(item)
         else:
             self._measure(item.left)
-            self.tallies[item.name] = _tally(self.tallies.get(item.name), item)
+            self.tallies[item.name] = _tally(self.tallies.get(item.name), _once(item))
             self.grade = min(self.grade, item.grade)
-            self.risk += item.risk
+            self.risk += Fraction(item.risk)
 
     def _measure(self, m: Measurement) -> None:
         self.hulls[m.name] = _hull(self.hulls.get(m.name), m)
-        self.numbers += [_as_float(m.lo), _as_float(m.hi)]
+        self.risks[m.name] = self.risks.get(m.name, Fraction(0)) + Fraction(m.risk)
 
-    def agrees(self, numbers: list[float]) -> bool:
-        """Whether the numbers are these, up to the last bits of floats."""
-        return len(numbers) == len(self.numbers) and all(
-            math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9)
-            for x, y in zip(numbers, self.numbers, strict=True)
+    def then(self, other: Notes) -> Notes:
+        """These notes, and those of the cases that come after them in order."""
+        if self.ended:
+            return self
+        hulls, tallies, curves = dict(self.hulls), dict(self.tallies), dict(self.curves)
+        risks = dict(self.risks)
+        failed = self if self.failing else other  # a negative control goes on after its first
+        for name, m in other.hulls.items():
+            hulls[name] = _hull(hulls.get(name), m)
+            risks[name] = risks.get(name, Fraction(0)) + other.risks[name]
+        for name, t in other.tallies.items():
+            tallies[name] = _tally(tallies.get(name), t)
+        for name, s in other.curves.items():
+            curves[name] = _joined(curves.get(name), s)
+        return Notes(
+            hulls=hulls,
+            tallies=tallies,
+            rows=[*self.rows, *other.rows][:ROWS],
+            curves=curves,
+            undecided=self.undecided + other.undecided,
+            grade=min(self.grade, other.grade),
+            risk=self.risk + other.risk,
+            risks=risks,
+            cases=self.cases + other.cases,
+            witness=failed.witness,
+            failing=failed.failing,
+            detail=failed.detail,
+            error=other.error,
+            skipped=other.skipped,
+            unsteady=self.unsteady or other.unsteady,
+            coverage=self.coverage,
+            ended=other.ended,
+            seconds=self.seconds + other.seconds,
         )
+
+    def constants(self) -> tuple[Measurement, ...]:
+        """The hulls, each with the summed risk of all that went into it."""
+        return tuple(
+            replace(m, risk=min(1.0, float(self.risks[name]))) for name, m in self.hulls.items()
+        )
+
+
+def to_plain(notes: Notes) -> dict[str, Any]:
+    """Notes as JSON values, so that another process may have made them."""
+    carrier = Outcome(
+        check="",
+        truth=Truth.UNDECIDED,
+        grade=notes.grade,
+        coverage=notes.coverage or "sampled",
+        cases=notes.cases,
+        risk=0.0,
+        tallies=tuple(notes.tallies.values()),
+        constants=tuple(notes.hulls.values()),
+        rows=tuple(notes.rows),
+        series=tuple(notes.curves.values()),
+        witness=notes.witness,
+        seconds=notes.seconds,
+    )
+    texts = ("failing", "detail", "error", "skipped", "unsteady", "coverage", "undecided", "ended")
+    risks = {name: [r.numerator, r.denominator] for name, r in notes.risks.items()}
+    return {
+        "seen": records.encode(carrier),
+        "risk": [notes.risk.numerator, notes.risk.denominator],
+        "risks": risks,
+        **{name: getattr(notes, name) for name in texts},
+    }
+
+
+def from_plain(body: dict[str, Any]) -> Notes:
+    """The inverse of ``to_plain``."""
+    seen = records.outcome(body["seen"])
+    rest = {k: v for k, v in body.items() if k not in ("seen", "risk", "risks")}
+    return Notes(
+        hulls={m.name: m for m in seen.constants},
+        tallies={t.name: t for t in seen.tallies},
+        rows=list(seen.rows),
+        curves={s.name: s for s in seen.series},
+        grade=seen.grade,
+        risk=Fraction(*body["risk"]),
+        risks={name: Fraction(*r) for name, r in body["risks"].items()},
+        cases=seen.cases,
+        witness=seen.witness,
+        seconds=seen.seconds,
+        **rest,
+    )
+
+
+def ends(item: Item) -> list[float]:
+    """Both ends of the enclosure that an item measures; nothing for rows and series."""
+    if isinstance(item, Row | Series):
+        return []
+    m = item.left if isinstance(item, Comparison) else item
+    return [_as_float(m.lo), _as_float(m.hi)]
+
+
+def agree(a: list[float], b: list[float]) -> bool:
+    """Whether two observations gave the same numbers, up to the last bits of floats."""
+    return len(a) == len(b) and all(
+        math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9) for x, y in zip(a, b, strict=True)
+    )
 
 
 def _as_float(x: Number) -> float:
@@ -72,23 +179,35 @@ def _hull(old: Measurement | None, new: Measurement) -> Measurement:
         lo=min(old.lo, new.lo),
         hi=max(old.hi, new.hi),
         grade=min(old.grade, new.grade),
-        risk=min(1.0, old.risk + new.risk),
         printed=old.printed if old.printed == new.printed else None,
     )
 
 
-def _tally(old: Tally | None, new: Comparison) -> Tally:
-    t = new.truth
-    b = new.right
-    base = old or Tally(new.name, new.relation, b.lo, b.hi, new.grade)
+def _once(c: Comparison) -> Tally:
+    t = c.truth
+    return Tally(
+        c.name,
+        c.relation,
+        c.right.lo,
+        c.right.hi,
+        c.grade,
+        held=int(t is Truth.HOLDS),
+        failed=int(t is Truth.FAILS),
+        undecided=int(t is Truth.UNDECIDED),
+    )
+
+
+def _tally(old: Tally | None, new: Tally) -> Tally:
+    if old is None:
+        return new
     return replace(
-        base,
-        bound_lo=min(base.bound_lo, b.lo),
-        bound_hi=max(base.bound_hi, b.hi),
-        grade=min(base.grade, new.grade),
-        held=base.held + (t is Truth.HOLDS),
-        failed=base.failed + (t is Truth.FAILS),
-        undecided=base.undecided + (t is Truth.UNDECIDED),
+        old,
+        bound_lo=min(old.bound_lo, new.bound_lo),
+        bound_hi=max(old.bound_hi, new.bound_hi),
+        grade=min(old.grade, new.grade),
+        held=old.held + new.held,
+        failed=old.failed + new.failed,
+        undecided=old.undecided + new.undecided,
     )
 
 
@@ -96,9 +215,10 @@ def _joined(old: Series | None, new: Series) -> Series:
     if old is None:
         return new
     room = max(0, POINTS - len(old.x))
+    both = old.printed and new.printed  # a printed value for every point, or none at all
     return replace(
         old,
         x=old.x + new.x[:room],
         y=old.y + new.y[:room],
-        printed=old.printed + new.printed[:room],
+        printed=old.printed + new.printed[:room] if both else (),
     )

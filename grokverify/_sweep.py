@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
@@ -14,7 +15,7 @@ from grokverify._adversary import attack
 from grokverify._claim import Check
 from grokverify._evidence import Comparison, Grade, Truth
 from grokverify._lab import Lab
-from grokverify._notes import Item, Notes
+from grokverify._notes import Item, Notes, agree, ends
 from grokverify._verdict import Outcome
 
 
@@ -59,53 +60,76 @@ _HOW_TO_YIELD = (
 )
 
 
-def sweep(check: Check, lab: Lab, *, standing: set[str] | None = None) -> Outcome:
-    """Observe every case. ``standing``: comparisons that a negative control has yet to fell."""
-    start, notes = time.perf_counter(), Notes()
-    truth, witness, failing, detail = Truth.HOLDS, None, "", ""
-    error = skipped = coverage = ""
+def sweep(
+    check: Check,
+    lab: Lab,
+    *,
+    start: int = 0,
+    stop: int | None = None,
+    standing: Iterable[str] = (),
+) -> Notes:
+    """Observe the listed cases ``start:stop`` in order, or all of a sampled or universal domain.
+
+    Ends at the first failing case; a negative control, at the first case by which it has felled
+    every comparison ``standing``.
+    """
+    since, notes = time.perf_counter(), Notes()
+    cheapest = _Cheapest()
     try:
         domain = check.cases(lab)
-        coverage = check.coverage or _coverage(domain)
-        if domain or not callable(check.domain):  # an empty list chosen by the lab is vacuous
-            _drive(check, lab, domain, notes, standing)
+        notes.coverage = check.coverage or _coverage(domain)
+        # An empty list chosen by the lab is vacuous.
+        if domain or not callable(check.domain):
+            part = slice(start, stop)
+            _drive(check, lab, domain, part, notes, set(standing), cheapest)
     except _Refuted as e:
-        truth, witness, failing, detail = Truth.FAILS, e.case, e.comparison.name, str(e.comparison)
+        notes.ended, notes.witness = True, e.case
+        notes.failing, notes.detail = e.comparison.name, str(e.comparison)
     except _Settled:
-        pass
+        notes.ended = True
     except Skip as e:
-        truth, skipped = Truth.UNDECIDED, str(e)
+        notes.ended, notes.skipped = True, str(e)
+    except (Unsatisfiable, FailedHealthCheck) as e:
+        notes.ended = True
+        if not notes.failing:
+            notes.detail = f"vacuous: {_first_line(e)}"
     except Exception as e:
-        if isinstance(e, Unsatisfiable | FailedHealthCheck):
-            truth, detail = Truth.UNDECIDED, f"vacuous: {_first_line(e)}"
-        else:
-            truth, error = Truth.UNDECIDED, "".join(traceback.format_exception(e, limit=-3))
-    if notes.first is not None:  # a negative control that failed somewhere
-        witness, failing = notes.first[0], notes.first[1].name
-        truth, detail = Truth.FAILS, str(notes.first[1])
-    elif truth is Truth.HOLDS:
+        notes.ended = True
+        notes.error = "".join(traceback.format_exception(e, limit=-3))
+    if not notes.ended and not check.must:
+        notes.unsteady = cheapest.repeats(check, time.perf_counter() - since)
+    notes.seconds = time.perf_counter() - since
+    return notes
+
+
+def outcome(check: Check, notes: Notes) -> Outcome:
+    """What all the notes of one check or control come to."""
+    truth, detail, error = Truth.UNDECIDED, notes.detail, notes.error
+    if notes.failing:
+        truth = Truth.FAILS
+    elif not (error or notes.skipped or detail):
         truth, detail = _settle(check, notes)
-        error = _repeats(check, notes, time.perf_counter() - start) if not check.must else ""
+        error = notes.unsteady if truth is Truth.HOLDS else ""
     return Outcome(
         check=check.name,
         truth=truth,
         grade=notes.grade if notes.tallies else Grade.EMPIRICAL,
-        coverage=coverage or "sampled",
-        cases=notes.cases + (witness is not None and check.must != "fail"),
-        risk=notes.risk,
+        coverage=notes.coverage or "sampled",
+        cases=notes.cases + (notes.witness is not None and check.must != "fail"),
+        risk=float(notes.risk),
         breaks=check.breaks,
         clause=check.clause,
         must=check.must,
         tallies=tuple(notes.tallies.values()),
-        constants=tuple(notes.hulls.values()),
+        constants=notes.constants(),
         rows=tuple(notes.rows),
         series=tuple(notes.curves.values()),
-        witness=witness,
-        failing=failing,
+        witness=notes.witness,
+        failing=notes.failing,
         detail=detail,
         error=error,
-        skipped=skipped,
-        seconds=time.perf_counter() - start,
+        skipped=notes.skipped,
+        seconds=notes.seconds,
     )
 
 
@@ -126,26 +150,36 @@ def _settle(check: Check, notes: Notes) -> tuple[Truth, str]:
     return Truth.HOLDS, ""
 
 
-def _repeats(check: Check, notes: Notes, spent: float) -> str:
-    """Observe the cheapest case once more: other numbers mean that it does not draw from the lab.
+@dataclass
+class _Cheapest:
+    """The case that took the least time, and the numbers it gave."""
 
-    Left out where that would add more than a fifth to the cost of a check that is not cheap.
-    """
-    if notes.cheapest is None or notes.cheapest[0] > max(0.2, spent / 5):
-        return ""
-    _, lab, case, numbers = notes.cheapest
-    again = Notes()
-    try:
-        for item in observe_case(check, lab, case):
-            again.take(item)
-    except Exception as e:
-        return f"not reproducible: at {case} the second observation raised {e!r}"
-    if again.agrees(numbers):
-        return ""
-    return (
-        f"not reproducible: two observations of {case} gave different numbers. Draw every random "
-        "number from the lab, by name, and keep no state between observations."
-    )
+    cost: float = math.inf
+    lab: Lab | None = None
+    case: dict[str, Any] = field(default_factory=dict)
+    numbers: list[float] = field(default_factory=list)
+
+    def offer(self, cost: float, lab: Lab, case: dict[str, Any], numbers: list[float]) -> None:
+        if cost < self.cost:
+            self.cost, self.lab, self.case, self.numbers = cost, lab, case, numbers
+
+    def repeats(self, check: Check, spent: float) -> str:
+        """Observe it once more: other numbers mean that the check does not draw from the lab.
+
+        Left out where that would add more than a fifth to the cost of a check that is not cheap.
+        """
+        if self.lab is None or self.cost > max(0.2, spent / 5):
+            return ""
+        try:
+            again = [x for item in observe_case(check, self.lab, self.case) for x in ends(item)]
+        except Exception as e:
+            return f"not reproducible: at {self.case} the second observation raised {e!r}"
+        if agree(again, self.numbers):
+            return ""
+        return (
+            f"not reproducible: two observations of {self.case} gave different numbers. Draw every "
+            "random number from the lab, by name, and keep no state between observations."
+        )
 
 
 def case_lab(check: Check, lab: Lab, case: dict[str, Any], domain: Any) -> Lab:
@@ -158,7 +192,15 @@ def case_lab(check: Check, lab: Lab, case: dict[str, Any], domain: Any) -> Lab:
     return replace(lab.at(case), alpha=lab.alpha / parts)
 
 
-def _drive(check: Check, lab: Lab, domain: Any, notes: Notes, standing: set[str] | None) -> None:
+def _drive(
+    check: Check,
+    lab: Lab,
+    domain: Any,
+    part: slice,
+    notes: Notes,
+    standing: set[str],
+    cheapest: _Cheapest,
+) -> None:
     passed: set[str] = set()
 
     def observe(**case: Any) -> None:
@@ -166,13 +208,11 @@ def _drive(check: Check, lab: Lab, domain: Any, notes: Notes, standing: set[str]
         if place.path[-1] in passed:
             return  # drawn again: the same streams would only give the same numbers
         if check.must == "fail":
-            _observe_negative(check, place, case, notes, standing or set())
+            _observe_negative(check, place, case, notes, standing)
         else:
-            start, before = time.perf_counter(), len(notes.numbers)
-            _observe(check, place, case, notes)
-            cost = time.perf_counter() - start
-            if notes.cheapest is None or cost < notes.cheapest[0]:
-                notes.cheapest = (cost, place, case, notes.numbers[before:])
+            since = time.perf_counter()
+            numbers = _observe(check, place, case, notes)
+            cheapest.offer(time.perf_counter() - since, place, case, numbers)
         notes.cases += 1
         passed.add(place.path[-1])
 
@@ -180,27 +220,35 @@ def _drive(check: Check, lab: Lab, domain: Any, notes: Notes, standing: set[str]
         key = int(lab.generator("hypothesis").integers(2**63))
         attack(observe, domain, seed=key, cases=lab.cases, shrink=not check.must)
         return
+    # Told apart before the cut, so that no block observes what another one has.
     cases: tuple[dict[str, Any], ...] = domain or ({},)
+    listed: dict[str, dict[str, Any]] = {}
     for case in cases:
+        listed.setdefault(lab.at(case).path[-1], case)
+    for case in list(listed.values())[part]:
         observe(**case)
 
 
-def _observe(check: Check, lab: Lab, case: dict[str, Any], notes: Notes) -> None:
+def _observe(check: Check, lab: Lab, case: dict[str, Any], notes: Notes) -> list[float]:
+    """Take what one case yields, and return its numbers."""
+    numbers: list[float] = []
     for item in observe_case(check, lab, case):
         notes.take(item)
+        numbers += ends(item)
         if not isinstance(item, Comparison):
             continue
         if item.truth is Truth.UNDECIDED:
             notes.undecided.append(f"{item} at {case}")
         elif item.truth is Truth.FAILS:
-            if item.grade is Grade.STATISTICAL:
-                # Never shrunk: a smaller case is another random event. Confirmed on fresh streams.
-                if _confirmed(check, lab.at("confirm"), case, item.name):
-                    notes.first = (case, item)
-                else:
-                    notes.undecided.append(f"{item} at {case}, but not on fresh streams")
-                raise _Settled
-            raise _Refuted(case, item)
+            if item.grade is not Grade.STATISTICAL:
+                raise _Refuted(case, item)
+            # Never shrunk: a smaller case is another random event. Confirmed on fresh streams.
+            if _confirmed(check, lab.at("confirm"), case, item.name):
+                notes.witness, notes.failing, notes.detail = case, item.name, str(item)
+            else:
+                notes.undecided.append(f"{item} at {case}, but not on fresh streams")
+            raise _Settled
+    return numbers
 
 
 def _confirmed(check: Check, lab: Lab, case: dict[str, Any], name: str) -> bool:
@@ -215,8 +263,8 @@ def _observe_negative(
 ) -> None:
     for item in observe_case(check, lab, case):
         notes.take(item)
-        if isinstance(item, Comparison) and item.truth is Truth.FAILS:
-            notes.first = notes.first or (case, item)
+        if isinstance(item, Comparison) and item.truth is Truth.FAILS and not notes.failing:
+            notes.witness, notes.failing, notes.detail = case, item.name, str(item)
     felled = {name for name, t in notes.tallies.items() if t.failed}
     if felled and not standing - felled:
         notes.cases += 1

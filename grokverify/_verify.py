@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -15,7 +14,9 @@ from grokverify._claim import Check, Claim
 from grokverify._evidence import Comparison, Grade, Truth
 from grokverify._lab import Lab
 from grokverify._machine import describe
-from grokverify._sweep import case_lab, observe_case, sweep
+from grokverify._notes import Notes
+from grokverify._plan import Course, Plan, Unit
+from grokverify._sweep import case_lab, observe_case, outcome, sweep
 from grokverify._verdict import Outcome, Record, Verdict, judge
 
 
@@ -29,11 +30,49 @@ def verify(claim: Claim, lab: Lab, *, ref: str = "") -> Record:
         lab: where and how hard; the random streams are rooted in its seed and the claim's id.
         ref: "module:name" or "file.py:name", kept in the record so that it can be replayed.
     """
-    start = time.perf_counter()
+    course = Course(plan(claim, lab))
+    while units := course.ready():
+        for unit in units:
+            course.put(unit, observe(claim, lab, unit))
+    return fold(claim, lab, course.seen(), ref=ref)
+
+
+def plan(claim: Claim, lab: Lab, parts: int = 1) -> Plan:
+    """The units of a claim: every check and positive control, listed cases cut into ``parts``."""
+    blocks: list[Unit] = []
+    for one in (*claim.checks, *claim.controls):
+        if one.must != "fail":
+            blocks += [Unit(one.name, a, b) for a, b in _cuts(one, place(claim, lab, one), parts)]
+    chains = tuple(
+        (
+            own.name,
+            tuple(c.name for c in claim.controls if c.breaks == own.name and c.must == "fail"),
+        )
+        for own in claim.checks
+    )
+    return Plan(tuple(blocks), chains)
+
+
+def observe(claim: Claim, lab: Lab, unit: Unit) -> Notes:
+    """What the cases of one unit show. Depends on nothing that another unit has done."""
+    check = _named(claim, unit.name)
     with warnings.catch_warnings():
         # A front end that turns warnings into errors may not turn a verdict with them.
         warnings.simplefilter("default")
-        checks, controls = _observe_all(claim, lab.at(claim.id))
+        where = place(claim, lab, check)
+        return sweep(check, where, start=unit.start, stop=unit.stop, standing=unit.standing)
+
+
+def fold(claim: Claim, lab: Lab, seen: Mapping[str, Notes], *, ref: str = "") -> Record:
+    """The record that follows from the notes of every check and control, by name."""
+    checks = [outcome(c, seen[c.name]) for c in claim.checks]
+    controls = [outcome(c, seen[c.name]) for c in _in_order(claim)]
+    checks = [
+        replace(o, covers_witness_of=_covered(c.cases(place(claim, lab, c)), o, checks))
+        if o.truth is Truth.HOLDS
+        else o
+        for c, o in zip(claim.checks, checks, strict=True)
+    ]
     verdict, reason = judge(checks, controls)
     return Record(
         claim=claim.id,
@@ -47,7 +86,7 @@ def verify(claim: Claim, lab: Lab, *, ref: str = "") -> Record:
         checks=tuple(checks),
         controls=tuple(controls),
         lab=asdict(lab),
-        seconds=time.perf_counter() - start,
+        seconds=sum(o.seconds for o in (*checks, *controls)),
         hypotheses=claim.hypotheses,
         assumes=claim.assumes,
         uses=claim.uses,
@@ -61,22 +100,36 @@ def verify(claim: Claim, lab: Lab, *, ref: str = "") -> Record:
     )
 
 
-def _observe_all(claim: Claim, here: Lab) -> tuple[list[Outcome], list[Outcome]]:
-    checks: list[Outcome] = []
-    controls: list[Outcome] = []
-    for k, check in enumerate(claim.checks, start=1):
-        place = replace(here.at(check.name), alpha=here.share(k))
-        checks.append(sweep(check, place))
-        standing = {t.name for t in checks[-1].tallies}
-        for control in claim.controls:
-            if control.breaks == check.name:
-                controls.append(sweep(control, place, standing=standing))
-                standing -= set(controls[-1].felled)
-    checks = [
-        replace(o, covers_witness_of=_covered(c, o, checks, here))
-        for c, o in zip(claim.checks, checks, strict=True)
-    ]
-    return checks, controls
+def place(claim: Claim, lab: Lab, check: Check) -> Lab:
+    """The lab of a check: its streams and its risk. A control has those of its check."""
+    names = [own.name for own in claim.checks]
+    k = names.index(check.breaks or check.name)
+    return replace(lab.at(claim.id).at(names[k]), alpha=lab.share(k + 1))
+
+
+def _named(claim: Claim, name: str) -> Check:
+    for check in (*claim.checks, *claim.controls):
+        if check.name == name:
+            return check
+    names = ", ".join(repr(c.name) for c in (*claim.checks, *claim.controls))
+    raise LookupError(f"{claim.id} has no check called {name!r}. It has: {names}.")
+
+
+def _in_order(claim: Claim) -> list[Check]:
+    """The controls, those of the first check first."""
+    return [c for own in claim.checks for c in claim.controls if c.breaks == own.name]
+
+
+def _cuts(check: Check, lab: Lab, parts: int) -> list[tuple[int, int | None]]:
+    """Where to cut the listed cases of a check; one piece where they are sampled, or too few."""
+    try:
+        domain = check.cases(lab)
+    except Exception:
+        return [(0, None)]  # the unit itself will say so
+    n = 1 if isinstance(domain, Mapping) else len(domain)
+    parts = max(1, min(parts, n))
+    ends = [n * k // parts for k in range(1, parts)]
+    return list(zip([0, *ends], [*ends, None], strict=True))
 
 
 def failed(ref: str, lab: Lab, why: str, trace: str) -> Record:
@@ -111,16 +164,10 @@ def replay(claim: Claim, lab: Lab, check: str, case: Mapping[str, Any]) -> list[
     Raises:
         LookupError: the claim has no check or control of that name.
     """
-    for k, parent in enumerate(claim.checks, start=1):
-        mine = (parent, *(c for c in claim.controls if c.breaks == parent.name))
-        for one in mine:
-            if one.name == check:
-                place = replace(lab.at(claim.id).at(parent.name), alpha=lab.share(k))
-                here = case_lab(one, place, dict(case), one.cases(place))
-                seen = observe_case(one, here, dict(case))
-                return [item for item in seen if isinstance(item, Comparison)]
-    names = ", ".join(repr(c.name) for c in (*claim.checks, *claim.controls))
-    raise LookupError(f"{claim.id} has no check called {check!r}. It has: {names}.")
+    one = _named(claim, check)
+    where = place(claim, lab, one)
+    here = case_lab(one, where, dict(case), one.cases(where))
+    return [item for item in observe_case(one, here, dict(case)) if isinstance(item, Comparison)]
 
 
 def source_hash(claim: Claim) -> str:
@@ -136,11 +183,8 @@ def source_hash(claim: Claim) -> str:
     return digest.hexdigest()
 
 
-def _covered(check: Check, own: Outcome, outcomes: list[Outcome], lab: Lab) -> tuple[str, ...]:
+def _covered(domain: Any, own: Outcome, outcomes: list[Outcome]) -> tuple[str, ...]:
     """The failed checks whose witness lies inside this check's domain."""
-    if own.truth is not Truth.HOLDS:
-        return ()
-    domain = check.cases(lab)
     inside = []
     for other in outcomes:
         if other.truth is Truth.FAILS and other.check != own.check:

@@ -25,7 +25,7 @@ class BadRecord(ValueError):
 
 def to_json(record: Record) -> str:
     """One line of strict JSON, sealed with the SHA-256 of its content."""
-    body = _encode(record)
+    body = encode(record)
     body["seal"] = _seal(body)
     return json.dumps(body, allow_nan=False, ensure_ascii=True)
 
@@ -161,25 +161,26 @@ def _apart(m: Measurement, n: Measurement) -> bool:
     return (m.lo, m.hi) != (n.lo, n.hi)
 
 
-def _encode(value: Any) -> Any:
+def encode(value: Any) -> Any:
+    """A record, or a part of one, as strict JSON values."""
     if isinstance(value, Grade):
         return value.name.lower()
     if isinstance(value, Truth | Verdict):
         return value.value
     if isinstance(value, Row):
-        return {k: _encode(v) for k, v in value.columns}
+        return {k: encode(v) for k, v in value.columns}
     if isinstance(value, Fraction):
-        return {"fraction": [_encode(value.numerator), _encode(value.denominator)]}
+        return {"fraction": [encode(value.numerator), encode(value.denominator)]}
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": str(value)}
     if isinstance(value, int) and abs(value) >= 1 << 4096:
         return {"hex": hex(value)}  # beyond what Python turns into decimal digits by default
     if hasattr(value, "__dataclass_fields__"):
-        return {f.name: _encode(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Mapping):
-        return {str(k): _encode(v) for k, v in value.items()}
+        return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
-        return [_encode(v) for v in value]
+        return [encode(v) for v in value]
     if value is None or isinstance(value, str | int | float | bool):
         return value
     return str(value)
@@ -209,11 +210,12 @@ def _record(body: dict[str, Any]) -> Record:
     body["lab"] = {**body["lab"], "path": tuple(body["lab"]["path"])}
     body["expect"], body["verdict"] = Verdict(body["expect"]), Verdict(body["verdict"])
     for key in ("checks", "controls"):
-        body[key] = tuple(_outcome(o) for o in body[key])
+        body[key] = tuple(outcome(o) for o in body[key])
     return Record(**body)
 
 
-def _outcome(body: dict[str, Any]) -> Outcome:
+def outcome(body: dict[str, Any]) -> Outcome:
+    """The inverse of ``encode`` for an outcome."""
     if body["coverage"] not in COVERAGES:
         raise ValueError(f"coverage {body['coverage']!r} is none of {COVERAGES}")
     body = {**body, "truth": Truth(body["truth"]), "grade": _grade(body["grade"])}
