@@ -87,7 +87,7 @@ def lower_bounds(lab, p, factor=2):
     smoke=((2, 1), (3, 1), (3, 3)),
     quick=((2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 2)))])  # fmt: skip
 def kernel_columns(lab, p, n, factor=2):
-    """A random kernel K = F F', and the hardest functions there are, if no kernel's: np of 1 and the
+    """A random kernel K = F F', and the hardest functions, if no kernel's: np of 1 and the
     products of differences e_i - e_(i+1)."""
     Sigma = second_moment(sums_to_zero(p, 3), symmetric(p))
     F = lab.integers("F", -3, 4, p**3, p**3).cpu().numpy().astype(object)

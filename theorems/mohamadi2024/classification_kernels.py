@@ -180,7 +180,7 @@ matrix_kernels = Claim(
 )
 
 
-# --- Psi'((x, e_k)) = Psi(x)_k:  means of |Psi - p e_c|^2 over p^2, of (Psi' - y)^2 over p^3 -------
+# --- Psi'((x, e_k)) = Psi(x)_k: mean of |Psi - p e_c|^2 over p^2, of (Psi' - y)^2 over p^3 --------
 
 
 def one(p):
