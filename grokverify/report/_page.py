@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
@@ -9,10 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from grokverify._verdict import Record, Verdict
+from grokverify._evidence import Grade
+from grokverify._verdict import SEVERITIES, Record, Verdict
 from grokverify.report import _text as say
+from grokverify.report._errata import Fault, fault, questions
+from grokverify.report._graph import HEIGHT, WIDTH, Drawing, arrows, drawings, footing
 from grokverify.report._mathml import prose
-from grokverify.report._view import ICONS, claims, counts, latest, provenance
+from grokverify.report._view import ICONS, ClaimView, claims, counts, latest, provenance
 
 _HERE = Path(__file__).parent
 _FACTS = ("commit", "profile", "seed", "device")  # of the provenance, also at the top
@@ -27,6 +32,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    env.globals.update(node_width=WIDTH, node_height=HEIGHT)
     env.filters["prose"] = prose
     env.filters["clean"] = say.clean
     return env
@@ -37,23 +43,64 @@ def page(records: list[Record]) -> str:
     ordered = latest(records)
     views = claims(ordered)
     facts = provenance(ordered)
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    papers = [(paper, list(group)) for paper, group in groupby(views, lambda v: v.paper)]
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             claims=views,
-            papers=[(paper, list(group)) for paper, group in groupby(views, lambda v: v.paper)],
+            papers=papers,
+            view={v.record.claim: v for v in views},
+            per_paper=[(paper, _counted(group), _risk(group)) for paper, group in papers],
+            per_grade=_grades(views),
+            graphs=_graphs(papers),
+            related=arrows(ordered),
+            footing=footing(ordered),
+            severities=SEVERITIES,
+            questions=questions(ordered),
             arxiv={v.paper: v.arxiv for v in views if v.arxiv},
             counts=[(v.value, ICONS[v], n) for v, n in counts(ordered)],
-            errata=[v for v in views if v.record.verdict is Verdict.REFUTED and not v.ours],
+            errata=_errata(views),
             surprises=[v for v in views if not v.record.as_expected],
             risk=say.chance(sum(r.risk for r in ordered)),
             total=say.duration(sum(r.seconds for r in ordered)),
             facts=facts,
             brief=[(k, v) for k, v in facts if k in _FACTS],
             style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
+            script=Markup(f"<script>{script}</script>"),  # of the package: nothing foreign in it
+            script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
+
+
+def _errata(views: list[ClaimView]) -> list[tuple[ClaimView, Fault]]:
+    """False statements of the papers, the gravest first."""
+    records = [v.record for v in views]
+    wrong = [v for v in views if v.record.verdict is Verdict.REFUTED and not v.ours]
+    told = [(v, fault(v.record, records)) for v in wrong]
+    return sorted(told, key=lambda one: one[1].severity or "S9")
+
+
+def _graphs(papers: list[tuple[str, list[ClaimView]]]) -> list[tuple[str, list[Drawing]]]:
+    """A paper's families of claims; relations across papers are in the table beside them."""
+    drawn = [(paper, drawings([v.record for v in group])) for paper, group in papers]
+    return [(paper, some) for paper, some in drawn if some]
+
+
+def _counted(group: list[ClaimView]) -> list[tuple[str, int]]:
+    return [(v.value, n) for v, n in counts([c.record for c in group])]
+
+
+def _risk(group: list[ClaimView]) -> str:
+    return say.chance(sum(c.record.risk for c in group))
+
+
+def _grades(views: list[ClaimView]) -> list[tuple[str, int]]:
+    """How many decided claims rest on each grade, by their strongest check."""
+    decided = [v for v in views if v.record.verdict in (Verdict.VERIFIED, Verdict.REFUTED)]
+    names = [g.name.lower() for g in sorted(Grade, reverse=True)]
+    return [(name, sum(v.grade == name for v in decided)) for name in names]
 
 
 def one_card(record: Record) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from grokverify._verdict import Outcome, Record, Verdict, amended
 from grokverify.report import _text as say
 from grokverify.report._checks import CheckView, check_view, strength
+from grokverify.report._compare import Compared, compared
 
 ICONS = {
     Verdict.VERIFIED: "✓",
@@ -47,6 +48,9 @@ class ClaimView:
     headline: str
     seconds: str
     risk: str
+    grade: str
+    slowness: float
+    compared: tuple[Compared, ...]
     checks: tuple[CheckView, ...]
     relations: tuple[tuple[str, tuple[Link, ...]], ...]
     corrections: tuple[Link, ...]
@@ -101,6 +105,9 @@ def _claim(
         headline=_headline(best),
         seconds=say.duration(r.seconds),
         risk=say.chance(r.risk),
+        grade=best.grade.name.lower() if best else "none",
+        slowness=r.seconds,
+        compared=compared(r),
         checks=tuple(check_view(r, o, plots) for o in r.checks),
         relations=_relations(r, by_id),
         corrections=tuple(_link(o.claim, by_id) for o in sound),

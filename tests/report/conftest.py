@@ -39,7 +39,7 @@ class Tree(HTMLParser):
             self.text += " "
 
     def handle_data(self, data: str) -> None:
-        if self._open[-1:] != ["style"]:
+        if self._open[-1:] != ["style"] and self._open[-1:] != ["script"]:
             self.text += data
 
     def all(self, tag: str) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from grokverify.report import render
+from grokverify.report import card, render
 
 pytestmark = pytest.mark.slow
 _HOSTILE = r"\text{<script>document.title='run'</script>} <img src=x onerror=document.title='run'>"
@@ -66,3 +66,92 @@ def test_nothing_overflows_and_nothing_is_asked_for(browser, address, width, sch
     )
     assert cut == [], "these boxes scroll but cannot be reached with the keyboard"
     context.close()
+
+
+def opened(browser, address, **options):
+    page = browser.new_context(**options).new_page()
+    page.goto(address)
+    return page
+
+
+def test_the_filters_narrow_the_table_and_say_so(browser, address, samples) -> None:
+    page = opened(browser, address)
+    rows = page.locator("table.all tr[data-verdict]:visible")
+    status = page.get_by_role("status")
+    total = len(samples) + 1
+    assert status.inner_text() == f"{total} of {total} claims"
+    page.locator("select[data-key='verdict']").select_option("refuted")
+    assert [status.inner_text(), rows.count()] == [f"1 of {total} claims", 1]
+    page.locator("select[data-key='verdict']").select_option("")
+    page.get_by_role("searchbox").fill("mended ours")
+    assert rows.count() == 1
+    assert "The mended rank" in rows.inner_text()
+    page.get_by_role("searchbox").fill("no such claim")
+    assert rows.count() == 0
+
+
+def test_the_table_sorts_both_ways(browser, address) -> None:
+    page = opened(browser, address)
+    button = page.locator("table.all thead").get_by_role("button", name="Verdict")
+    words = (
+        "[...document.querySelectorAll('table.all tr[data-verdict]')].map(r => r.dataset.verdict)"
+    )
+    for direction in ("ascending", "descending"):
+        button.click()
+        head = page.locator("table.all thead th[aria-sort]")
+        assert head.get_attribute("aria-sort") == direction
+        icons = page.evaluate(
+            "[...document.querySelectorAll('table.all tr[data-verdict] td:first-child')]"
+            ".map(c => c.textContent.trim())"
+        )
+        assert len(icons) == len(page.evaluate(words))
+        ordered = page.evaluate("a => a.sort((x, y) => x.localeCompare(y, 'en'))", icons[:])
+        assert icons == (ordered if direction == "ascending" else ordered[::-1])
+
+
+def test_without_script_everything_is_there(browser, address, samples) -> None:
+    page = opened(browser, address, java_script_enabled=False)
+    assert page.locator("table.all tr[data-verdict]:visible").count() == len(samples) + 1
+    assert page.locator(".filters").count() == 0
+
+
+def test_every_link_and_every_node_of_the_graph_can_be_reached_with_the_tab_key(
+    browser, address
+) -> None:
+    page = opened(browser, address)
+    wanted = page.evaluate("document.querySelectorAll('svg a.node').length")
+    assert wanted > 0
+    reached, seen = [], 0
+    for _ in range(600):
+        page.keyboard.press("Tab")
+        told = page.evaluate(
+            "[document.activeElement.tagName, document.activeElement.getAttribute('class'),"
+            " document.activeElement.getAttribute('href')]"
+        )
+        if told[0] == "BODY":
+            break
+        seen += 1
+        if told[0].lower() == "a" and "node" in (told[1] or ""):
+            reached.append(told[2])
+    assert len(reached) == wanted
+    assert seen > wanted
+    page.locator("svg a.node").first.focus()
+    page.keyboard.press("Enter")
+    assert page.url.endswith(reached[0])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_violation(browser, address, scheme, width, samples, tmp_path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is missing")
+    notebook = tmp_path / "card.html"
+    frame = "<!DOCTYPE html><html lang='en'><meta name='color-scheme' content='light dark'>"
+    frame += "<title>A card</title><main><h1>Cards</h1>"
+    notebook.write_text(frame + "".join(map(card, samples)) + "</main></html>", encoding="utf-8")
+    for where in (address, notebook.as_uri()):
+        page = opened(browser, where, color_scheme=scheme, viewport={"width": width, "height": 900})
+        for details in page.locator("details").all():
+            details.evaluate("one => one.open = true")
+        found = axe.Axe().run(page).response["violations"]
+        told = [(v["id"], v["help"], [n["html"][:300] for n in v["nodes"][:4]]) for v in found]
+        assert not told
