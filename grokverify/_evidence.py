@@ -6,10 +6,12 @@ import enum
 import math
 import numbers
 import operator
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
+
+from grokverify._proved import Proof, Proved
 
 Number = int | float | Fraction  # Python compares these exactly, also across types
 
@@ -41,6 +43,9 @@ class Measurement:
         risk: probability that the enclosure misses the true value.
         unit: free text.
         printed: the paper's number for the same quantity, shown beside the measured one.
+        proof: writes down a certificate for the enclosure, plain data for ``grokverify audit``.
+        power: ``(relation, bound) -> violation`` that the same trials would have caught with 99 %
+            power, where the enclosure comes from trials.
 
     Raises:
         ValueError: the enclosure is empty or NaN, or the risk is not a probability.
@@ -53,6 +58,8 @@ class Measurement:
     risk: float = 0.0
     unit: str = ""
     printed: Number | str | None = None
+    proof: Proof | None = field(default=None, compare=False, repr=False)
+    power: Callable[[str, float], float] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.lo <= self.hi:  # false for NaN as well
@@ -106,6 +113,14 @@ class Comparison:
         return Truth.HOLDS if holds else Truth.FAILS if fails else Truth.UNDECIDED
 
     @property
+    def caught(self) -> float | None:
+        """For trials that hold: the violation they would have caught with 99 % power."""
+        tell = self.left.power
+        if tell is None or self.truth is not Truth.HOLDS:
+            return None
+        return tell(self.relation, float(self.right.lo))
+
+    @property
     def grade(self) -> Grade:
         return min(self.left.grade, self.right.grade)
 
@@ -144,6 +159,8 @@ class Series:
 def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
     """A number known exactly: an int or a Fraction (sympy and numpy integers are converted).
 
+    An int that a tool of ``linalg`` proved keeps its certificate.
+
     Raises:
         TypeError: the value is a float, which is never exact.
     """
@@ -153,12 +170,16 @@ def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
             f"exact({name!r}, {number!r}) was given a float. A float carries rounding error: pass "
             "an int or a Fraction, or use approx(name, value, radius) for an empirical number."
         )
-    return Measurement(name, number, number, Grade.EXACT, unit=unit)
+    proof = value.proof if isinstance(value, Proved) else None
+    return Measurement(name, number, number, Grade.EXACT, unit=unit, proof=proof)
 
 
-def enclosed(name: str, lo: Any, hi: Any, *, unit: str = "") -> Measurement:
+def enclosed(
+    name: str, lo: Any, hi: Any, *, unit: str = "", proof: Proof | None = None
+) -> Measurement:
     """A number between two rigorous bounds. For tools that bound every rounding error."""
-    return Measurement(name, _plain(name, lo), _plain(name, hi), Grade.CERTIFIED, unit=unit)
+    low, high = _plain(name, lo), _plain(name, hi)
+    return Measurement(name, low, high, Grade.CERTIFIED, unit=unit, proof=proof)
 
 
 def approx(name: str, value: Any, radius: Any = 0.0, *, unit: str = "") -> Measurement:
@@ -249,7 +270,7 @@ def _given(bound: Number | Measurement) -> Measurement:
 
 def _plain(name: str, value: Any) -> Number:
     """Convert numpy, torch and sympy scalars to int, Fraction or float without rounding."""
-    if isinstance(value, bool):
+    if isinstance(value, bool | Proved):
         return int(value)
     if isinstance(value, int | float | Fraction):
         return value

@@ -6,6 +6,7 @@ fractions. A sweep may therefore be cut anywhere, and the parts observed in any 
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -13,10 +14,13 @@ from typing import Any
 
 from grokverify import records
 from grokverify._evidence import Comparison, Grade, Measurement, Number, Row, Series, Truth
-from grokverify._verdict import Outcome, Tally
+from grokverify._tally import Certificate, Decision, Tally, shelve
+from grokverify._verdict import Outcome
 
 ROWS = 200  # a record keeps this many table rows ...
 POINTS = 2000  # ... and this many points of a series
+DECISIONS = 1200  # characters of compared numbers, for each named comparison ...
+CERTIFICATES = 6000  # ... and of certificates, for each check or control
 Item = Comparison | Measurement | Row | Series
 
 
@@ -42,6 +46,8 @@ class Notes:
     coverage: str = ""
     ended: bool = False
     seconds: float = 0.0
+    certificates: tuple[Certificate, ...] = ()
+    certified: int = 0  # how many certificates were seen, kept or not
 
     def take(self, item: Item) -> None:
         """Add one item that a case has yielded."""
@@ -54,11 +60,20 @@ class Notes:
             self._measure(item)
         else:
             self._measure(item.left)
+            self._certify(item.right, item.name, "bound")
             self.tallies[item.name] = _tally(self.tallies.get(item.name), _once(item))
             self.grade = min(self.grade, item.grade)
             self.risk += Fraction(item.risk)
 
+    def _certify(self, m: Measurement, name: str, role: str) -> None:
+        if m.proof is not None:
+            proof = json.loads(json.dumps(m.proof()))  # as it is read back: lists, no tuples
+            made = Certificate(name, role, (as_text(m.lo), as_text(m.hi)), proof)
+            self.certificates = _shelved((*self.certificates, made))
+            self.certified += 1
+
     def _measure(self, m: Measurement) -> None:
+        self._certify(m, m.name, "measured")
         self.hulls[m.name] = _hull(self.hulls.get(m.name), m)
         self.risks[m.name] = self.risks.get(m.name, Fraction(0)) + Fraction(m.risk)
 
@@ -95,6 +110,8 @@ class Notes:
             coverage=self.coverage,
             ended=other.ended,
             seconds=self.seconds + other.seconds,
+            certificates=_shelved((*self.certificates, *other.certificates)),
+            certified=self.certified + other.certified,
         )
 
     def constants(self) -> tuple[Measurement, ...]:
@@ -119,8 +136,10 @@ def to_plain(notes: Notes) -> dict[str, Any]:
         series=tuple(notes.curves.values()),
         witness=notes.witness,
         seconds=notes.seconds,
+        certificates=notes.certificates,
     )
-    texts = ("failing", "detail", "error", "skipped", "unsteady", "coverage", "undecided", "ended")
+    texts = ["failing", "detail", "error", "skipped", "unsteady", "coverage", "undecided", "ended"]
+    texts += ["certified"]
     risks = {name: [r.numerator, r.denominator] for name, r in notes.risks.items()}
     return {
         "seen": records.encode(carrier),
@@ -145,6 +164,7 @@ def from_plain(body: dict[str, Any]) -> Notes:
         cases=seen.cases,
         witness=seen.witness,
         seconds=seen.seconds,
+        certificates=seen.certificates,
         **rest,
     )
 
@@ -164,6 +184,21 @@ def agree(a: list[float], b: list[float]) -> bool:
     )
 
 
+def _shelved(certificates: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
+    return shelve(
+        certificates,
+        CERTIFICATES,
+        lambda c: json.dumps([c.of, c.role, c.value, c.proof], sort_keys=True),
+    )
+
+
+def as_text(x: Number) -> str:
+    """A number as audits read it: an int or a fraction in hexadecimal digits, a float exactly."""
+    if isinstance(x, float):
+        return x.hex()
+    return f"{x.numerator:x}" + (f"/{x.denominator:x}" if x.denominator != 1 else "")
+
+
 def _as_float(x: Number) -> float:
     try:
         return float(x)
@@ -173,7 +208,7 @@ def _as_float(x: Number) -> float:
 
 def _hull(old: Measurement | None, new: Measurement) -> Measurement:
     if old is None:
-        return new
+        return replace(new, proof=None, power=None)
     return replace(
         old,
         lo=min(old.lo, new.lo),
@@ -194,12 +229,24 @@ def _once(c: Comparison) -> Tally:
         held=int(t is Truth.HOLDS),
         failed=int(t is Truth.FAILS),
         undecided=int(t is Truth.UNDECIDED),
+        caught=c.caught,
+        decided=_decided((Decision(c.left.lo, c.left.hi, c.right.lo, c.right.hi),)),
+    )
+
+
+def _decided(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
+    return shelve(
+        decisions,
+        DECISIONS,
+        lambda d: " ".join(map(as_text, (d.lo, d.hi, d.bound_lo, d.bound_hi))),
     )
 
 
 def _tally(old: Tally | None, new: Tally) -> Tally:
     if old is None:
         return new
+    caught = [c for c in (old.caught, new.caught) if c is not None]
+    worst = max if new.relation == "<=" else min
     return replace(
         old,
         bound_lo=min(old.bound_lo, new.bound_lo),
@@ -208,6 +255,8 @@ def _tally(old: Tally | None, new: Tally) -> Tally:
         held=old.held + new.held,
         failed=old.failed + new.failed,
         undecided=old.undecided + new.undecided,
+        caught=worst(caught) if caught else None,
+        decided=_decided((*old.decided, *new.decided)),
     )
 
 

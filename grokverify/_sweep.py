@@ -130,6 +130,8 @@ def outcome(check: Check, notes: Notes) -> Outcome:
         error=error,
         skipped=notes.skipped,
         seconds=notes.seconds,
+        certificates=notes.certificates,
+        uncertified=notes.certified - sum(c.count for c in notes.certificates),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from grokverify._evidence import Grade, Measurement, Row, Series, Truth
+from grokverify._tally import Certificate as Certificate, Tally as Tally, power_told as power_told
 
 
 class Verdict(enum.Enum):
@@ -27,26 +28,14 @@ SEVERITIES = {  # of a statement that is false as printed
 COVERAGES = ("asymptotic", "existential", "sampled", "exhaustive", "universal")  # weakest first
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How one named comparison of a check came out over all its cases."""
-
-    name: str
-    relation: str
-    bound_lo: Any
-    bound_hi: Any
-    grade: Grade
-    held: int = 0
-    failed: int = 0
-    undecided: int = 0
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What one check, or one control, came to.
 
     ``must`` is "" for a check, "fail" for a negative and "hold" for a positive control, and
-    ``breaks`` names the check that a control belongs to.
+    ``breaks`` names the check that a control belongs to. ``certificates`` are witnesses of exact
+    and certified numbers, the shortest first, as far as a record has room; ``uncertified`` counts
+    those left out.
     """
 
     check: str
@@ -69,6 +58,8 @@ class Outcome:
     clause: str = ""  # the part of the statement that the check bears on; the whole where empty
     covers_witness_of: tuple[str, ...] = ()
     seconds: float = 0.0
+    certificates: tuple[Certificate, ...] = ()
+    uncertified: int = 0
 
     @property
     def felled(self) -> tuple[str, ...]:
@@ -149,6 +140,7 @@ class Record:
         for o in self.checks:
             lines.append(f"  {o.check}: {o.truth.value}, {o.coverage}, {o.cases} cases")
             lines += [f"    {m}" for m in o.constants]
+            lines += [f"    {t.name}: {power_told(t)}" for t in o.tallies if t.caught is not None]
         for o in self.controls:
             lines.append(f"  control {o.check}: {o.truth.value}{' (as wanted)' * o.as_wanted}")
         return "\n".join(lines)

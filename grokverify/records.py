@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from grokverify._evidence import Grade, Measurement, Row, Series, Truth
-from grokverify._verdict import COVERAGES, Outcome, Record, Tally, Verdict
+from grokverify._tally import Certificate, Decision, Tally
+from grokverify._verdict import COVERAGES, Outcome, Record, Verdict
 
 SCHEMA = 1
 
@@ -175,8 +176,12 @@ def encode(value: Any) -> Any:
         return {"float": str(value)}
     if isinstance(value, int) and abs(value) >= 1 << 4096:
         return {"hex": hex(value)}  # beyond what Python turns into decimal digits by default
+    if isinstance(value, Decision):  # many, and short: no names
+        ends = (value.lo, value.hi), (value.bound_lo, value.bound_hi)
+        return [value.count, *(encode(a) if a == b else [encode(a), encode(b)] for a, b in ends)]
     if hasattr(value, "__dataclass_fields__"):
-        return {f.name: encode(getattr(value, f.name)) for f in fields(value)}
+        kept = (f for f in fields(value) if f.name not in ("proof", "power"))
+        return {f.name: encode(getattr(value, f.name)) for f in kept}
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}
     if isinstance(value, tuple | list):
@@ -221,10 +226,10 @@ def outcome(body: dict[str, Any]) -> Outcome:
     body = {**body, "truth": Truth(body["truth"]), "grade": _grade(body["grade"])}
     body["covers_witness_of"] = tuple(body["covers_witness_of"])
     body["witness"] = _plain(body["witness"])
-    body["tallies"] = tuple(
-        Tally(**{**t, **_numbers(t, "bound_lo", "bound_hi"), "grade": _grade(t["grade"])})
-        for t in body["tallies"]
+    body["certificates"] = tuple(
+        Certificate(**{**c, "value": tuple(c["value"])}) for c in body.get("certificates", ())
     )
+    body["tallies"] = tuple(_tally(t) for t in body["tallies"])
     body["constants"] = tuple(
         Measurement(**{**m, **_numbers(m, "lo", "hi", "printed"), "grade": _grade(m["grade"])})
         for m in body["constants"]
@@ -237,6 +242,16 @@ def outcome(body: dict[str, Any]) -> Outcome:
         for s in body["series"]
     )
     return Outcome(**body)
+
+
+def _tally(body: dict[str, Any]) -> Tally:
+    body = {**body, **_numbers(body, "bound_lo", "bound_hi"), "grade": _grade(body["grade"])}
+    decided = []
+    for count, *ends in body.get("decided", ()):
+        (lo, hi), (low, high) = (e if isinstance(e, list) else (e, e) for e in ends)
+        decided.append(Decision(_number(lo), _number(hi), _number(low), _number(high), count))
+    caught = _number(body.get("caught"))
+    return Tally(**{**body, "decided": tuple(decided), "caught": caught})
 
 
 def _numbers(body: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "grokverify"
-WORDS = {"_evidence", "_verdict", "records"}
+WORDS = {"_evidence", "_proved", "_tally", "_verdict", "records"}
 PLACE = {"_lab", "_machine"}
 CLAIM = {"_claim"}
 ENGINE = {"_adversary", "_notes", "_plan", "_sweep", "_verify", "_run"}
