@@ -37,9 +37,13 @@ class Diverged(FloatingPointError):
 
 def gradient_descent(rate: Any, *, decay: Any = 0) -> Update:
     """``theta - rate (g + decay theta)``."""
+    plain = isinstance(decay, int) and decay == 0  # one pass fewer over the parameters
 
     def update(state: State, g: Parameters) -> State:
-        moved = _each(lambda x, d: x - rate * (d + decay * x), state.theta, g)
+        if plain:
+            moved = _each(lambda x, d: _along(x, d, -rate), state.theta, g)
+        else:
+            moved = _each(lambda x, d: x - rate * (d + decay * x), state.theta, g)
         return State(moved, (), state.t + 1)
 
     return update
@@ -122,12 +126,20 @@ def sign_descent(rate: Any) -> Update:
     return update
 
 
-def normalised_descent(rate: Any) -> Update:
-    """``theta - rate g / |g|`` with the Euclidean norm over all parameters; torch only."""
+def normalised_descent(rate: Any, *, runs: int = 0) -> Update:
+    """``theta - rate g / |g|`` with the Euclidean norm over all parameters; torch only.
+
+    Args:
+        runs: how many leading axes count separate runs, each with a norm of its own.
+    """
 
     def update(state: State, g: Parameters) -> State:
-        size = torch.stack([d.square().sum() for d in g]).sum().sqrt()
-        moved = _each(lambda x, d: x - rate * d / size, state.theta, g)
+        size = torch.stack([d.square().flatten(runs).sum(-1) for d in g]).sum(0).sqrt()
+
+        def step(x: Any, d: Any) -> Any:
+            return x - rate * d / size.reshape(size.shape + (1,) * (d.ndim - runs))
+
+        moved = _each(step, state.theta, g)
         return State(moved, (), state.t + 1)
 
     return update
@@ -207,12 +219,49 @@ def square_loss_gradient(x: tuple[Any, Any, Any], y: Any) -> Gradient:
     return gradient
 
 
-def sup_norm_subgradient(theta: Parameters) -> Parameters:
+def penalised(gradient: Gradient, *, l2: Any = 0, sup: Any = 0, runs: int = 0) -> Gradient:
+    """The gradient of the loss plus ``l2/2 |theta|^2 + sup max |theta_i|``, eq. (2.2) with sup.
+
+    Unlike decoupled decay this changes the gradient that momentum, Adam or a normalised rule sees.
+
+    Args:
+        l2, sup: strengths, the same for all runs or tensors that broadcast to the parameters.
+        runs: how many leading axes count separate runs, each with a maximum of its own.
+    """
+
+    def total(theta: Parameters) -> Parameters:
+        g = gradient(theta)
+        if not (isinstance(l2, int) and l2 == 0):
+            g = _each(lambda d, x: d + l2 * x, g, theta)
+        if not (isinstance(sup, int) and sup == 0):
+            g = _each(lambda d, s: d + sup * s, g, sup_norm_subgradient(theta, runs=runs))
+        return g
+
+    return total
+
+
+def sup_norm(theta: Parameters, *, runs: int = 0) -> Any:
+    """``max |theta_i|`` over all parameters of each run, torch only."""
+    return torch.stack([x.abs().flatten(runs).amax(-1) for x in theta]).amax(0)
+
+
+def sup_norm_subgradient(theta: Parameters, *, runs: int = 0) -> Parameters:
     """The subgradient of ``max |theta_i|`` that shares ties equally.
 
     It is the only choice that commutes with permutations of the parameters: one that picks a
     single largest entry depends on their order. Exact on numpy object arrays.
+
+    Args:
+        runs: how many leading axes count separate runs, each with a maximum of its own; torch only.
     """
+    if runs:
+        peak = sup_norm(theta, runs=runs)
+        tops = [x.abs() == peak.reshape(peak.shape + (1,) * (x.ndim - runs)) for x in theta]
+        hits = torch.stack([t.flatten(runs).sum(-1) for t in tops]).sum(0)
+        return tuple(
+            x.sign() * t / hits.reshape(hits.shape + (1,) * (x.ndim - runs))
+            for x, t in zip(theta, tops, strict=True)
+        )
     top = max(abs(x).max() for x in theta)
     ties = sum(int((abs(x) == top).sum()) for x in theta)
     share = 1 / ties if isinstance(theta[0], torch.Tensor) else Fraction(1, ties)
@@ -221,6 +270,12 @@ def sup_norm_subgradient(theta: Parameters) -> Parameters:
 
 def _each(f: Callable[..., Any], *arrays: Parameters) -> Parameters:
     return tuple(f(*parts) for parts in zip(*arrays, strict=True))
+
+
+def _along(x: Any, d: Any, step: Any) -> Any:
+    if isinstance(step, float) and isinstance(x, torch.Tensor):
+        return torch.add(x, d, alpha=step)  # one pass over the memory
+    return x + step * d
 
 
 def _zeros(g: Parameters) -> Parameters:

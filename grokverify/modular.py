@@ -1,0 +1,255 @@
+"""Modular addition on a budget: train sets, and closed gradients of the quadratic network.
+
+Inputs are one-hot, so the first layer never multiplies: ``z = W[:, a] + W[:, p + b]`` gathers rows,
+its gradient adds rows up by summand. Both are one pass over (n, h) numbers, where one-hot matrices
+cost 2 n h 2p operations each. What is left for cross-entropy are three products of n h p:
+``z^2 V'``, ``E' z^2`` and ``E V``, with E the residual of the softmax. The square loss on triples
+has no product at all: it takes O(n h).
+
+Everything is batched over runs (seeds, hyper-parameters): R runs are one gather in a table of 2p R
+rows and one batched product. ``W`` is (R, h, 2p) and ``V`` (R, p, h), or both without R for one
+run; each run has its own train set, all of one size. Keep W as ``stored(W)``, the hidden units of a
+column side by side in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import embedding_bag
+
+_CACHE = 2**20  # bytes of one (runs, n, h) array that stay close to the processor
+
+Gradient = Callable[[tuple[Any, ...]], tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSet:
+    """n examples for each of R runs: (R, n) or (n,) summands a, b and labels c, int64."""
+
+    p: int
+    a: torch.Tensor
+    b: torch.Tensor
+    c: torch.Tensor
+
+    def __post_init__(self) -> None:
+        if not self.a.shape == self.b.shape == self.c.shape or self.a.ndim not in (1, 2):
+            raise ValueError(
+                f"a train set needs a, b and c of one shape, (n,) or (R, n); got "
+                f"{tuple(self.a.shape)}, {tuple(self.b.shape)} and {tuple(self.c.shape)}."
+            )
+        for name, x in (("a", self.a), ("b", self.b), ("c", self.c)):
+            if x.numel() == 0 or int(x.min()) < 0 or int(x.max()) >= self.p:
+                raise ValueError(f"{name} must have entries in 0..p-1 = 0..{self.p - 1}.")
+
+    @property
+    def n(self) -> int:
+        return self.a.shape[-1]
+
+
+def sums(p: int, chosen: torch.Tensor) -> TrainSet:
+    """Classification: pairs p a + b (from 0..p^2 - 1) with the label a + b mod p."""
+    a, b = chosen // p, chosen % p
+    return TrainSet(p, a, b, (a + b) % p)
+
+
+def triples(p: int, chosen: torch.Tensor) -> TrainSet:
+    """Regression: inputs p^2 a + p b + c (from 0..p^3 - 1)."""
+    return TrainSet(p, chosen // p**2, chosen // p % p, chosen % p)
+
+
+def stored(W: torch.Tensor) -> torch.Tensor:
+    """The same first layer with the hidden units of one column side by side in memory."""
+    return W.mT.contiguous().mT
+
+
+def cross_entropy_gradient(data: TrainSet) -> Gradient:
+    """The gradient of the mean cross-entropy of ``V (W (e_a, e_b))^2`` against the labels c.
+
+    With ``E = softmax(logits) - 1[c]``: dV is ``E' z^2 / n``, dW adds ``2 z (E V) / n`` up by a and
+    by p + b. Logits are kept as (p, n), one class a row: at p = 23 the product that makes them is
+    twice as fast that way round, and so is the softmax.
+    """
+    p, n = data.p, data.n
+    table, fold = _places(data)
+    column = torch.arange(n, device=data.a.device)
+    flat = (_shifted(data.c, p) * n + column).flatten()
+    room = _Room()
+
+    def gradient(theta: tuple[Any, ...]) -> tuple[Any, ...]:
+        W, V = theta
+        z = table(W)
+        s = torch.mul(z, z, out=room("s", z, z.shape))
+        logits = torch.matmul(V, s.mT, out=room("logits", z, (*V.shape[:-1], n)))
+        residual = torch.softmax(logits, -2, out=logits)
+        residual.view(-1).index_add_(0, flat, room("minus", z, flat.shape).fill_(-1))
+        dV = _product(V, residual, s, 1 / n)
+        d = _product(s, residual.mT, V, 2 / n, out=s).mul_(z)
+        return fold(d, W), dV
+
+    return _by_groups(gradient, data, cross_entropy_gradient)
+
+
+def square_gradient(data: TrainSet) -> Gradient:
+    """The gradient of the mean of ``(g(W, V; (a, b, c)) - p 1[a + b = c])^2`` over the triples."""
+    p, n = data.p, data.n
+    table, fold = _places(data)
+    label = p * ((data.a + data.b) % p == data.c).to(torch.int64)
+    row = _shifted(data.c, p)
+    order, starts = _by_value(row, p)
+    flat = row.flatten()
+
+    def gradient(theta: tuple[Any, ...]) -> tuple[Any, ...]:
+        W, V = theta
+        z = table(W)
+        vz = V.reshape(-1, V.shape[-1]).index_select(0, flat).view(z.shape).mul_(z)
+        r = (torch.linalg.vecdot(vz, z) - label).mul_(2 / n)
+        s = (z * z).flatten(0, -2)
+        dV = embedding_bag(order, s, starts, mode="sum", per_sample_weights=r.flatten()[order])
+        return fold(vz.mul_(2 * r[..., None]), W), dV.view(V.shape)
+
+    return _by_groups(gradient, data, square_gradient)
+
+
+def outputs(W: torch.Tensor, V: torch.Tensor, data: TrainSet) -> torch.Tensor:
+    """Logits (..., n, p) of the quadratic network at the summands of a train set."""
+    z = _places(data)[0](W)
+    logits: torch.Tensor = (z * z) @ V.mT
+    return logits
+
+
+def all_outputs(W: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
+    """Logits (..., p^2, p) at all pairs, in the order p a + b; 2 p^3 h operations a run."""
+    p = V.shape[-2]
+    u, w = W.mT[..., :p, :], W.mT[..., p:, :]
+    z = (u[..., :, None, :] + w[..., None, :, :]).flatten(-3, -2)
+    return z.square_() @ V.mT
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Loss and accuracy on the train set and off it, one of each a run."""
+
+    train_loss: torch.Tensor
+    test_loss: torch.Tensor
+    train_accuracy: torch.Tensor
+    test_accuracy: torch.Tensor
+
+
+def classification_scores(
+    logits: torch.Tensor, data: TrainSet, truth: torch.Tensor | None = None
+) -> Scores:
+    """Cross-entropy and accuracy on the pairs of a train set, and on all other pairs.
+
+    Args:
+        logits: (..., p^2, p) at all pairs, see ``all_outputs``.
+        data: its labels count on the train pairs; elsewhere a + b mod p does.
+        truth: (..., p^2) other labels for the unseen pairs.
+
+    Raises:
+        ValueError: every pair is in the train set, so that there is no test.
+    """
+    p = data.p
+    here = (data.a * p + data.b).expand(*logits.shape[:-2], data.n)
+    seen = torch.zeros(logits.shape[:-1], dtype=torch.bool, device=logits.device)
+    seen.scatter_(-1, here, torch.ones_like(here, dtype=torch.bool))
+    if bool(seen.all(-1).any()):
+        raise ValueError(f"all p^2 = {p * p} pairs are in the train set: nothing is unseen.")
+    pairs = torch.arange(p * p, device=logits.device)
+    label = (pairs // p + pairs % p) % p if truth is None else truth
+    label = label.expand(logits.shape[:-1]).scatter(-1, here, data.c.expand(here.shape))
+    loss = -logits.log_softmax(-1).gather(-1, label[..., None])[..., 0]
+    right = (logits.argmax(-1) == label).to(loss)
+    train, test = seen.to(loss), (~seen).to(loss)
+
+    def mean(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return (x * weight).sum(-1) / weight.sum(-1)
+
+    return Scores(mean(loss, train), mean(loss, test), mean(right, train), mean(right, test))
+
+
+def _product(like: Any, left: Any, right: Any, factor: float, *, out: Any = None) -> Any:
+    """``factor left right`` in one pass; ``like`` only lends its shape."""
+    product = torch.addmm if left.ndim == 2 else torch.baddbmm
+    return product(like, left, right, beta=0, alpha=factor, out=out)
+
+
+class _Room:
+    """Memory for intermediate arrays, kept from step to step.
+
+    An array of a megabyte that is freed goes back to the operating system, and getting it again
+    costs a page fault for every 4 KB: more than the arithmetic done on it.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[str, torch.Tensor] = {}
+
+    def __call__(self, name: str, like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+        held = self._held.get(name)
+        if held is None or held.shape != shape or held.dtype != like.dtype:
+            held = self._held[name] = like.new_empty(shape)
+        return held
+
+
+def _by_groups(
+    gradient: Gradient, data: TrainSet, make: Callable[[TrainSet], Gradient]
+) -> Gradient:
+    """The same gradient, on the CPU in groups of runs whose intermediate arrays fit the cache."""
+    if data.a.ndim == 1 or data.a.is_cuda:
+        return gradient
+    parts: dict[int, tuple[tuple[slice, Gradient], ...]] = {}
+
+    def grouped(theta: tuple[Any, ...]) -> tuple[Any, ...]:
+        W, V = theta
+        size = max(1, _CACHE // (data.n * W.shape[-2] * W.element_size()))
+        if size >= len(W):
+            return gradient(theta)
+        if size not in parts:
+            cuts = [slice(i, i + size) for i in range(0, len(W), size)]
+            parts[size] = tuple(
+                (c, make(TrainSet(data.p, data.a[c], data.b[c], data.c[c]))) for c in cuts
+            )
+        found = [part((W[c], V[c])) for c, part in parts[size]]
+        return stored(torch.cat([dW.mT for dW, _ in found]).mT), torch.cat([dV for _, dV in found])
+
+    return grouped
+
+
+def _places(data: TrainSet) -> tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]:
+    """Gather rows of W into z (..., n, h), and add rows of (..., n, h) up into the shape of W."""
+    p = data.p
+    first, second = _shifted(data.a, 2 * p), _shifted(data.b + p, 2 * p)
+    pairs = torch.stack([first.flatten(), second.flatten()], 1)
+    count = data.a.numel()
+    order, starts = _by_value(torch.cat([first.flatten(), second.flatten()]), 2 * p)
+    order = order % count
+    runs = data.a.shape[:-1]
+
+    def table(W: Any) -> Any:
+        rows = W.mT.reshape(-1, W.shape[-2])
+        return embedding_bag(pairs, rows, mode="sum").view(*runs, data.n, -1)
+
+    def fold(d: Any, W: Any) -> Any:
+        rows = embedding_bag(order, d.view(count, -1), starts, mode="sum")
+        return rows.view(*runs, 2 * p, -1).mT
+
+    return table, fold
+
+
+def _shifted(x: torch.Tensor, rows: int) -> torch.Tensor:
+    """Row numbers in the table of all runs: run r owns rows ``rows r`` and following."""
+    if x.ndim == 1:
+        return x
+    return x + rows * torch.arange(len(x), device=x.device)[:, None]
+
+
+def _by_value(x: torch.Tensor, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The positions of x in the order of its values, and where each value begins."""
+    runs = len(x) if x.ndim == 2 else 1
+    flat = x.flatten()
+    top = max(rows * runs, int(flat.max()) + 1)
+    sizes = torch.bincount(flat, minlength=-(-top // rows) * rows)
+    return flat.argsort(stable=True), sizes.cumsum(0) - sizes
