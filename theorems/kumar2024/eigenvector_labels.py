@@ -204,8 +204,8 @@ no_features = Claim(
     statement=(
         r"In the setting of Figure 5 ($\alpha = 20$) the linearisation at the start gives the same "
         r"table: in more than half of the problems its final test loss agrees, for all three $j$, "
-        r"with that of the network up to a fifth of the larger of that and 1, and is low where that is. "
-        r"The delay is that of a kernel near its threshold of $D(D+3)/2$ samples."
+        r"with that of the network up to a fifth of the larger of that and 1, and is low where it "
+        r"is. The delay is that of a kernel near its threshold of $D(D+3)/2$ samples."
     ),
     hypotheses=("the output at the start is taken off",),
     checks=(same_table, as_kernel_regression),
