@@ -75,6 +75,7 @@ cubes_printed = Claim(
         in_symbols.but(Q=MENDED).must_hold(),
         on_networks.but(Q=MENDED).must_hold(),
     ),
+    severity="S3",
     gap="Severity: slip. One sign, in the text we read: Q_3 needs -V, as the third line of (E.5) "
     "has it. The lemma stands.",
     expect=Verdict.REFUTED,
@@ -124,14 +125,27 @@ def norm_cubed(lab, w, v, fraction=Fraction(1), gain=Fraction(2, 9)):
     )
 
 
+@check({"p": 3}, {"p": 11})
+def largest_weight(lab, p, fraction=Fraction(1), gain=Fraction(2, 9)):
+    """The same of whole weight vectors, with the rows of U written out."""
+    W, V = lab.integers("W", -9, 10, 2 * p).tolist(), lab.integers("V", -9, 10, p).tolist()
+    rows = [[a * x for x in W] + [s * x for x in V] for a, s in MENDED]
+    cubed = gain * max(abs(x) for r in rows for x in r) ** 3
+    yield exact("cube of the largest weight", cubed / max(map(abs, W + V)) ** 3).equals(fraction)
+
+
 radius_printed = Claim(
     id="mohamadi2024/cube-radius-printed",
     source=Source(PAPER, "proof of Lemma E.1, last line", ARXIV),
     title="The rows of cubes have the sup-norm of the neuron",
     statement=r"$\lVert U \rVert_\infty = \max(\lVert W \rVert_\infty, \lVert V \rVert_\infty)$ "
     r"for $U = (2/9)^{1/3} (Q_1, Q_2, Q_3, Q_4)$.",
-    checks=(norm_cubed,),
-    controls=(norm_cubed.but(fraction=Fraction(2, 9)).must_hold(),),
+    checks=(norm_cubed, largest_weight),
+    controls=(
+        norm_cubed.but(fraction=Fraction(2, 9)).must_hold(),
+        largest_weight.but(fraction=Fraction(2, 9)).must_hold(),
+    ),
+    severity="S1",
     gap="Severity: constant. It is (2/9)^(1/3) of that, so that 324 in Remark E.4 becomes 72.",
     expect=Verdict.REFUTED,
 )

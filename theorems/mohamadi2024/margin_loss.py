@@ -6,9 +6,10 @@ Cost: exact evaluation of small integer networks on all p^2 inputs; rational ari
 from fractions import Fraction
 
 import numpy as np
+import torch
 
-from grokverify import Claim, Source, Verdict, check, exact, row, series
-from grokverify.fourier import duplicated, evaluate, printed, sup_norm_cubed
+from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
+from grokverify.fourier import duplicated, evaluate, printed, sup_norm_cubed, weights
 from grokverify.nets import quadratic
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
@@ -84,14 +85,34 @@ def as_printed(lab, p, loss=above):
     yield from told(lab, p, loss)
 
 
+@check(
+    lambda lab: [
+        {"p": p, "h": h} for p in lab.pick(smoke=(5, 23), quick=(5, 23, 47)) for h in (3, 40)
+    ]
+)
+def float_networks(lab, p, h, loss=above):
+    """Gaussian networks on the lab's device: how often argmax is right, and L_0 from q."""
+    W, V = lab.normal("W", h, 2 * p), lab.normal("V", p, h)
+    a, b = torch.cartesian_prod(*[torch.arange(p, device=W.device)] * 2).T
+    f = quadratic(W, V, a, b)
+    error = Fraction(int((f.argmax(1) != (a + b) % p).sum()), p * p)
+    q = margins(f.cpu().numpy(), p)
+    yield row(p=p, h=h, error=error, L_0=loss(q, 0))
+    yield exact("L_0 less the share of wrong argmaxes", loss(q, 0) - error).equals(0)
+
+
 margin_loss_printed = Claim(
     id="mohamadi2024/margin-loss-printed",
     source=MARGIN,
     title="Pr[q > 0] is the misclassification rate",
     statement=r"With $L_\gamma = \Pr[q > \gamma]$, $L_0$ is the misclassification rate and "
     r"$L_\gamma$ counts more samples as errors as $\gamma$ grows.",
-    checks=(as_printed,),
-    controls=(as_printed.but(loss=not_above).must_hold(),),
+    checks=(as_printed, float_networks),
+    controls=(
+        as_printed.but(loss=not_above).must_hold(),
+        float_networks.but(loss=not_above).must_hold(),
+    ),
+    severity="S3",
     gap="Severity: slip. In the text we read the inequality is reversed: L_0 is the accuracy.",
     expect=Verdict.REFUTED,
 )
@@ -102,14 +123,19 @@ def turned(lab, p, loss=not_above):
     yield from told(lab, p, loss)
 
 
+@check(float_networks.domain)
+def turned_in_floats(lab, p, h, loss=not_above):
+    yield from float_networks.observe(lab, p, h, loss=loss)
+
+
 margin_loss = Claim(
     id="mohamadi2024/margin-loss",
     source=MARGIN,
     title="Pr[q <= 0] is the misclassification rate",
     statement=r"With $L_\gamma = \Pr[q \le \gamma]$, $L_0$ is the misclassification rate, ties "
     r"counted as errors, and $L_\gamma$ does not decrease with $\gamma$.",
-    checks=(turned,),
-    controls=(turned.but(loss=above), turned.but(loss=below)),
+    checks=(turned, turned_in_floats),
+    controls=(turned.but(loss=above), turned.but(loss=below), turned_in_floats.but(loss=above)),
     corrects=("mohamadi2024/margin-loss-printed",),
     gap="Small networks with whole weights; for all others it is the definition of q.",
 )
@@ -152,6 +178,19 @@ def constants(lab, p, h, per_copy=4, power=5):
     )
 
 
+@check(lambda lab: [{"p": p} for p in lab.pick(smoke=(5, 23), quick=(5, 23, 97))])
+def in_floats(lab, p, per_copy=4, power=5):
+    """The weights themselves at width 8p, on the lab's device, over their largest modulus."""
+    W, V = (lab.real(part) for part in weights(printed(p), p))
+    a, b = torch.cartesian_prod(*[torch.arange(p, device=W.device)] * 2).T
+    q = margins(quadratic(W, V, a, b).cpu().numpy(), p).min()
+    gamma = float(q) / float(max(W.abs().max(), V.abs().max())) ** 3
+    rounding = 16 * 8 * p * torch.finfo(W.dtype).eps
+    yield approx("margin over p, less 4", abs(gamma / p - per_copy)).at_most(rounding)
+    samples = p**3 * (W.shape[0] ** 2 / gamma) ** 2
+    yield approx("n^3 over 256 p^5, less 1", abs(samples / (256 * p**power) - 1)).at_most(rounding)
+
+
 theorem_4_5 = Claim(
     id="mohamadi2024/theorem-4.5",
     source=Source(PAPER, "Theorem 4.5, equation (4.2)", ARXIV),
@@ -163,11 +202,13 @@ theorem_4_5 = Claim(
     ),
     hypotheses=("the sentence on delta and h is read as: h is between 8p and a multiple of p",),
     assumes=("Theorem 4.6",),
-    checks=(constants,),
+    checks=(constants, in_floats),
     controls=(
         constants.but(per_copy=5),
         constants.but(per_copy=Fraction(39, 10)),
         constants.but(power=4),
+        in_floats.but(per_copy=4.001),
+        in_floats.but(power=5.001),
     ),
     uses=("mohamadi2024/fourier-interpolation",),
     gap="The step from Theorem 4.6, not the theorem itself. Whether training reaches such a margin "

@@ -148,6 +148,7 @@ printed_bound = Claim(
         all_zero_labels.but(b=loss_bound).must_hold(),
         exhausted.but(b=loss_bound).must_hold(),
     ),
+    severity="S1",
     gap="Severity: lemma. Refuted for C up to 1e12; any other C falls to a smaller R in the same "
     "way. The cause is b, taken for O(R^6 h^2); Theorem 3.6 stands.",
     expect=Verdict.REFUTED,

@@ -9,6 +9,7 @@ import sympy as sp
 
 from grokverify import Claim, Source, check, exact, row, series
 from grokverify.enclosure import measured
+from grokverify.fourier import amplified, duplicated, printed, sup_norm_cubed
 from grokverify.symbolic import residue
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
@@ -50,6 +51,26 @@ def terms(lab, p, h, g=Fraction(1), first=256, second=64, power=2):
                      y=two_terms(p, h, 1, g)[0] / p**2, log="x")  # fmt: skip
 
 
+@check(
+    lambda lab: [
+        dict(p=p, h=h)
+        for p in lab.pick(smoke=(2, 5), quick=(2, 3, 5, 11))
+        for h in (8 * p, 16 * p - 1, 80 * p)
+    ]
+)
+def as_built(lab, p, h, build=duplicated, first=256):
+    """R^3 read off the Fourier network that is built at width h, not from its formula."""
+    cube = sup_norm_cubed(build(printed(p), h))
+    yield exact("R^6 h^2 / p^2 as built", cube**2 * h**2 / p**2).at_most(first)
+    mended = sup_norm_cubed(build(amplified(printed(p), Fraction(1, 4)), h))
+    yield exact("the same of the mended weights", mended**2 * h**2 / p**2).at_most(first // 16)
+
+
+def undiminished(net, h):
+    """Copies that are not made weaker."""
+    return amplified(duplicated(net, h), Fraction(h // len(net)))
+
+
 theorem_3_6 = Claim(
     id="mohamadi2024/theorem-3.6",
     source=THEOREM,
@@ -61,11 +82,12 @@ theorem_3_6 = Claim(
         r"on $c$ only."
     ),
     assumes=("Theorem E.6 (Srebro, Sridharan and Tewari 2010, Theorem 1)",),
-    checks=(terms.part("the step from 3.7 and 3.8"),),
+    checks=(terms.part("the step from 3.7 and 3.8"), as_built.part("the sup-norm")),
     controls=(
         terms.but(first=255),
         terms.but(second=63),
         terms.but(power=1),
+        as_built.but(build=undiminished),
     ),
     uses=("mohamadi2024/proposition-3.7", "mohamadi2024/proposition-3.8"),
     gap="The step from Propositions 3.7 (mended) and 3.8, not Theorem E.6. Section 3 speaks of "
