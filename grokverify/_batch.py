@@ -20,11 +20,15 @@ import filelock
 from grokverify import _isolate, executors, ledger, records
 from grokverify._lab import Lab
 from grokverify._machine import describe
-from grokverify._run import find, run, verify_ref
-from grokverify._text import counts, line, table
+from grokverify._ongoing import Job
+from grokverify._run import find, perform, run
+from grokverify._text import counts, durations, line, safe, table
 from grokverify._verdict import Record, Verdict
-from grokverify._verify import failed, source_hash
+from grokverify._verify import STARTED, failed, source_hash, started
 from grokverify.cli._base import DIFFERS, ERROR, OK, UNDECIDED, Usage, nearest
+
+PARTS = 8  # blocks for each worker: the last cases of a list are the dearest, and cut finest
+_COSTS = ("instant", "seconds", "minutes", "gpu")
 
 
 class _Terminated(BaseException):
@@ -43,6 +47,10 @@ class Batch:
     timeout: float | None = None
     isolate: bool = True
     resume: bool = False
+    split: str = "auto"
+    durations: int = 0
+    ids: dict[str, str] = field(default_factory=dict)  # reference -> claim id
+    costs: dict[str, str] = field(default_factory=dict)  # reference -> cost class of the ledger
     done: list[Record] = field(default_factory=list)
 
     def go(self) -> int:
@@ -74,8 +82,10 @@ class Batch:
             print(f"resuming: {len(finished)} of {len(refs)} records are still good")
         again = {r.ref for r in finished}
         previous = signal.signal(signal.SIGTERM, _terminate)
+        todo = [ref for ref in refs if ref not in again]
+        todo.sort(key=lambda ref: _COSTS.index(self.costs.get(ref, "seconds")))  # cheapest first
         try:
-            for record in self._verify([ref for ref in refs if ref not in again]):
+            for record in self._verify(todo):
                 self.done.append(record)
                 records.append(self._partial, record)
                 print(f"[{len(self.done):>3}/{len(refs)}] {line(record, colour=_colour())}")
@@ -86,6 +96,9 @@ class Batch:
         except KeyboardInterrupt:
             print(f"grokverify: interrupted; {self._kept()}", file=sys.stderr)
             return 128 + signal.SIGINT
+        except OSError as e:
+            print(f"grokverify: {e}; {self._kept()}", file=sys.stderr)
+            return ERROR
         finally:
             signal.signal(signal.SIGTERM, previous)
         self.done.sort(key=lambda r: (order.get(r.ref, len(order)), r.claim))
@@ -111,7 +124,15 @@ class Batch:
 
     def _find(self) -> list[str]:
         """References of all claims; what cannot be found or imported becomes an error record."""
-        known = ledger.references(ledger.read()) if not self.what or self._ids() else {}
+        try:
+            items = ledger.read()
+        except LookupError:
+            if not self.what or self._ids():
+                raise
+            items = []
+        known = ledger.references(items)
+        self.costs = {ref: item.cost for item in items for _, ref in item.claims}
+        self.ids = {ref: claim for claim, ref in known.items()}
         if not self.what:
             return list(known.values())  # the ledger's ids are unique: nothing to import here
         refs: dict[str, str] = {}  # claim id -> reference
@@ -131,6 +152,7 @@ class Batch:
                         "records and random streams: give each claim its own."
                     )
                     self.done.append(failed(ref, self.lab, why, ""))
+        self.ids = {ref: claim for claim, ref in refs.items()}
         return list(refs.values())
 
     def _ids(self) -> bool:
@@ -142,8 +164,13 @@ class Batch:
         found: dict[str, Record] = {}
         for path in (self.out / "records.jsonl", self._partial):
             if path.is_file():
-                for record in records.read(path)[0]:
-                    found[record.ref] = record
+                kept, problems = records.read(path)
+                found |= {record.ref: record for record in kept}
+                for problem in problems:
+                    print(f"grokverify: {safe(problem)}", file=sys.stderr)
+        for record in found.values():
+            if record.reason == STARTED:
+                print(f"under way when the last run ended: {safe(record.claim, 90)}")
         return [found[ref] for ref in refs if ref in found and self._still_good(found[ref])]
 
     def _still_good(self, record: Record) -> bool:
@@ -164,16 +191,34 @@ class Batch:
     def _verify(self, refs: list[str]) -> Iterator[Record]:
         if not refs:
             return
-        task: Callable[[str, Lab], Record] = verify_ref
+        task: Callable[[Job], str] = perform
         if self.isolate:
-            task = partial(_isolate.verify_isolated, timeout=self.timeout)
+            task = partial(_isolate.perform_isolated, timeout=self.timeout)
         _isolate.reopen()
         pool = self._executor()
+        parts = {ref: PARTS * self.workers for ref in refs if self._splits(ref)}
         try:
-            yield from run(refs, [self.lab], pool, task=task)
+            yield from run(
+                refs,
+                [self.lab],
+                pool,
+                task=task,
+                at_once=self.workers,
+                parts=parts,
+                ids=self.ids,
+                started=self._started,
+            )
         finally:
             _isolate.close_all()
             pool.shutdown(wait=False, cancel_futures=True)
+
+    def _splits(self, ref: str) -> bool:
+        heavy = self.workers > 1 and self.costs.get(ref) in ("minutes", "gpu")
+        return self.split == "always" or (self.split == "auto" and heavy)
+
+    def _started(self, ref: str, lab: Lab) -> None:
+        """Written ahead: if the run dies, its records name the claims that were under way."""
+        records.append(self._partial, started(ref, lab, claim=self.ids.get(ref, "")))
 
     def _executor(self) -> Executor:
         if self.executor:
@@ -209,6 +254,8 @@ class Batch:
         if surprises:
             print("\nnot as expected:")
             print("\n".join(table(surprises, colour=_colour())))
+        if self.durations:
+            print("\n".join(["", *durations(self.done, self.durations)]))
         print(f"\n{counts(self.done)}; {seconds:.1f} s\nrecords: {path}\nreport:  {page}")
         return exit_code(self.done)
 

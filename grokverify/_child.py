@@ -1,4 +1,4 @@
-"""The supervised process: reads tasks from its standard input, writes records."""
+"""The supervised process: reads jobs from its standard input, writes answers."""
 
 from __future__ import annotations
 
@@ -21,24 +21,22 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
     for line in tasks:
-        answers.write(_answer(json.loads(line)) + "\n")
+        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
         answers.flush()
 
 
-def _answer(task: dict[str, Any]) -> str:
+def _answer(task: dict[str, Any]) -> dict[str, str]:
     sys.path[:] = task["path"]
     os.chdir(task["folder"])
     from grokverify._lab import Lab
-    from grokverify._run import verify_ref
-    from grokverify._verify import failed
-    from grokverify.records import to_json
+    from grokverify._ongoing import Job
+    from grokverify._run import perform
 
     lab = Lab(**{**task["lab"], "path": tuple(task["lab"]["path"])})
     try:
-        return to_json(verify_ref(task["ref"], lab))
+        return {"text": perform(Job(task["do"], task["ref"], lab, task["more"]))}
     except Exception as e:
-        why = f"{type(e).__name__}: {e}"
-        return to_json(failed(task["ref"], lab, why, traceback.format_exc(limit=-3)))
+        return {"why": f"{type(e).__name__}: {e}", "trace": traceback.format_exc(limit=-3)}
 
 
 def _die_with_parent(parent: int) -> None:

@@ -22,6 +22,7 @@ from dataclasses import asdict
 from typing import IO
 
 from grokverify._lab import Lab
+from grokverify._ongoing import Gone, Job
 from grokverify._verdict import Record
 from grokverify._verify import failed
 from grokverify.records import from_json
@@ -38,14 +39,16 @@ class Lost(Exception):
         self.own = own
 
 
-def verify_isolated(ref: str, lab: Lab, timeout: float | None = None) -> Record:
-    """``verify_ref`` in a supervised child process, killed at the timeout.
+def perform_isolated(job: Job, timeout: float | None = None) -> str:
+    """``perform`` in a supervised child process, killed at the timeout.
 
-    A crash is tried again with the same seeds, so that a record does not depend on it. What stays
-    lost becomes a record with the verdict ERROR that names the signal or the exit code.
+    A crash is tried again with the same seeds, so that a record does not depend on it.
 
     Args:
         timeout: seconds for one attempt; None waits for ever.
+
+    Raises:
+        Gone: the job stays lost; it names the signal or the exit code.
     """
     own = other = 0
     while True:
@@ -53,16 +56,26 @@ def verify_isolated(ref: str, lab: Lab, timeout: float | None = None) -> Record:
             raise RuntimeError("the run is being stopped")
         child = _mine.child()
         try:
-            return child.ask(ref, lab, timeout)
+            return child.ask(job, timeout)
         except Lost as e:
             child.close()
             own, other = own + e.own, other + (not e.own)
             if (e.own and (own >= ATTEMPTS or "timeout" in str(e))) or other > KILLS:
                 tries = "" if own + other == 1 else f" ({own + other} attempts)"
-                return failed(ref, lab, f"{e}{tries}", child.last_words)
+                raise Gone(f"{e}{tries}", child.last_words) from None
+        except Gone:
+            raise  # the child is well: it has said why there is no answer
         except BaseException:
             child.close()
             raise
+
+
+def verify_isolated(ref: str, lab: Lab, timeout: float | None = None) -> Record:
+    """``verify_ref`` in a supervised child process; what stays lost is a record with ERROR."""
+    try:
+        return from_json(perform_isolated(Job("verify", ref, lab), timeout))
+    except Gone as e:
+        return failed(ref, lab, *e.args)
 
 
 def close_all() -> None:
@@ -98,13 +111,14 @@ class Child:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, ref: str, lab: Lab, timeout: float | None) -> Record:
-        """Send one task and wait for its record.
+    def ask(self, job: Job, timeout: float | None) -> str:
+        """Send one job and wait for its answer.
 
         Raises:
             Lost: the child died, or did not answer in time and was killed.
+            Gone: the child says that it cannot answer.
         """
-        task = {"ref": ref, "lab": asdict(lab), "path": sys.path, "folder": os.getcwd()}
+        task = {**asdict(job), "path": sys.path, "folder": os.getcwd()}
         pipe = self._process.stdin
         assert pipe is not None
         try:
@@ -112,7 +126,10 @@ class Child:
             pipe.flush()
         except OSError:
             raise self._death() from None
-        return from_json(self._line(timeout).decode())
+        answer = json.loads(self._line(timeout))
+        if "why" in answer:
+            raise Gone(answer["why"], answer["trace"])
+        return str(answer["text"])
 
     def _line(self, timeout: float | None) -> bytes:
         pipe = self._process.stdout

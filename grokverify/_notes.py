@@ -48,6 +48,7 @@ class Notes:
     seconds: float = 0.0
     certificates: tuple[Certificate, ...] = ()
     certified: int = 0  # how many certificates were seen, kept or not
+    cheapest: tuple[float, int] | None = None  # seconds and place in the list of the cheapest case
 
     def take(self, item: Item) -> None:
         """Add one item that a case has yielded."""
@@ -112,6 +113,7 @@ class Notes:
             seconds=self.seconds + other.seconds,
             certificates=_shelved((*self.certificates, *other.certificates)),
             certified=self.certified + other.certified,
+            cheapest=min(filter(None, (self.cheapest, other.cheapest)), default=None),
         )
 
     def constants(self) -> tuple[Measurement, ...]:
@@ -145,6 +147,7 @@ def to_plain(notes: Notes) -> dict[str, Any]:
         "seen": records.encode(carrier),
         "risk": [notes.risk.numerator, notes.risk.denominator],
         "risks": risks,
+        "cheapest": list(notes.cheapest) if notes.cheapest else None,
         **{name: getattr(notes, name) for name in texts},
     }
 
@@ -152,7 +155,8 @@ def to_plain(notes: Notes) -> dict[str, Any]:
 def from_plain(body: dict[str, Any]) -> Notes:
     """The inverse of ``to_plain``."""
     seen = records.outcome(body["seen"])
-    rest = {k: v for k, v in body.items() if k not in ("seen", "risk", "risks")}
+    kept = ("seen", "risk", "risks", "cheapest")
+    rest = {k: v for k, v in body.items() if k not in kept}
     return Notes(
         hulls={m.name: m for m in seen.constants},
         tallies={t.name: t for t in seen.tallies},
@@ -165,6 +169,7 @@ def from_plain(body: dict[str, Any]) -> Notes:
         witness=seen.witness,
         seconds=seen.seconds,
         certificates=seen.certificates,
+        cheapest=(body["cheapest"][0], body["cheapest"][1]) if body["cheapest"] else None,
         **rest,
     )
 

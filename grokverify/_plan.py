@@ -6,10 +6,12 @@ Everything here is plain data: a process that never imports the claim can steer 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from grokverify._notes import Notes
+
+CHEAP = 0.2  # seconds; a case that takes no longer is always observed a second time
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,11 @@ class Unit:
     start: int = 0
     stop: int | None = None
     standing: tuple[str, ...] = ()  # what a negative control has yet to fell
+    again: bool = False  # observed once more, to see that the numbers repeat
+
+    @property
+    def whole(self) -> bool:
+        return self.start == 0 and self.stop is None
 
     @staticmethod
     def of(body: Mapping[str, Any]) -> Unit:
@@ -46,16 +53,18 @@ class Course:
     """What of a plan has been observed, and what may be observed next.
 
     A negative control stops at the case by which it has felled all that its check compared and no
-    control before it has felled: it waits for those. All else is independent.
+    control before it has felled: it waits for those. The second look at the cheapest case of a
+    check waits for its blocks. All else is independent.
     """
 
     plan: Plan
     _notes: dict[Unit, Notes] = field(default_factory=dict)
     _given: set[Unit] = field(default_factory=set)
+    _joined: dict[str, Notes] = field(default_factory=dict)
 
     def ready(self) -> list[Unit]:
         """Units that nothing keeps waiting, each of them once; none when all is observed."""
-        found = [u for u in (*self.plan.blocks, *self._controls()) if u not in self._given]
+        found = [u for u in self._known() if u not in self._given and not self.needless(u)]
         self._given.update(found)
         return found
 
@@ -63,28 +72,33 @@ class Course:
         """Keep what a unit showed."""
         self._notes[unit] = notes
 
+    def needless(self, unit: Unit) -> bool:
+        """Whether the cases before this block have settled its check already."""
+        return unit in self.plan.blocks and self._whole(unit.name) is not None
+
     @property
     def complete(self) -> bool:
-        return set(self._notes) == {*self.plan.blocks, *self._controls()}
+        return all(unit in self._notes or self.needless(unit) for unit in self._known())
 
     def seen(self) -> dict[str, Notes]:
         """The notes of every check and control, its blocks joined in order."""
-        joined: dict[str, Notes] = {}
-        for unit in (*self.plan.blocks, *self._controls()):
-            mine = self._notes[unit]
-            joined[unit.name] = joined[unit.name].then(mine) if unit.name in joined else mine
-        return joined
+        found: dict[str, Notes] = {}
+        for unit in self._known():
+            notes = self._whole(unit.name) or self._notes[unit]
+            if unit.again:
+                unsteady = self._notes[unit].unsteady or self._notes[unit].error
+                notes = replace(notes, unsteady=unsteady)
+            found[unit.name] = notes
+        return found
 
-    def _controls(self) -> list[Unit]:
-        """The negative controls that have been observed or may be."""
-        found = []
+    def _known(self) -> list[Unit]:
+        """The blocks, and what else has been observed or may be."""
+        found = list(self.plan.blocks)
         for check, controls in self.plan.chains:
-            blocks = [unit for unit in self.plan.blocks if unit.name == check]
-            if not all(unit in self._notes for unit in blocks):
+            whole = self._whole(check)
+            if whole is None:
                 continue
-            whole = self._notes[blocks[0]]
-            for unit in blocks[1:]:
-                whole = whole.then(self._notes[unit])
+            found += self._second_look(check, whole)
             standing = set(whole.tallies)
             for name in controls:
                 unit = Unit(name, standing=tuple(sorted(standing)))
@@ -93,3 +107,32 @@ class Course:
                     break
                 standing -= {n for n, t in self._notes[unit].tallies.items() if t.failed}
         return found
+
+    def _second_look(self, check: str, whole: Notes) -> list[Unit]:
+        """A check that was not cut has had it; one whose cheapest case is dear does without."""
+        uncut = any(unit.whole for unit in self.plan.blocks if unit.name == check)
+        if uncut or whole.ended or whole.cheapest is None:
+            return []
+        cost, index = whole.cheapest
+        dear = cost > max(CHEAP, whole.seconds / 5)
+        return [] if dear else [Unit(check, index, index + 1, again=True)]
+
+    def _whole(self, name: str) -> Notes | None:
+        """The joined notes of a check or positive control; None while some that count are missing.
+
+        Blocks after the one that ended the sweep do not count.
+        """
+        if name not in self._joined:
+            whole: Notes | None = None
+            for unit in self.plan.blocks:
+                if unit.name == name:
+                    if unit not in self._notes:
+                        return None
+                    mine = self._notes[unit]
+                    whole = mine if whole is None else whole.then(mine)
+                    if whole.ended:
+                        break
+            if whole is None:
+                return None
+            self._joined[name] = whole
+        return self._joined[name]

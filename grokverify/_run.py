@@ -5,17 +5,24 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import json
 import sys
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, as_completed
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
 from grokverify._claim import Claim
 from grokverify._lab import Lab
+from grokverify._notes import from_plain, to_plain
+from grokverify._ongoing import Job, Ongoing
+from grokverify._plan import Unit
 from grokverify._verdict import Record
-from grokverify._verify import failed, verify
+from grokverify._verify import fold, observe, plan, verify
+from grokverify.records import to_json
 
 
 def find(place: str) -> dict[str, Claim]:
@@ -40,9 +47,22 @@ def find(place: str) -> dict[str, Claim]:
 
 
 def verify_ref(ref: str, lab: Lab) -> Record:
-    """Verify one claim by reference; this is what an executor runs."""
+    """Verify one claim by reference."""
     ((_, claim),) = find(ref).items()
     return verify(claim, lab, ref=ref)
+
+
+def perform(job: Job) -> str:
+    """Do a job in this process; the answer is JSON text."""
+    ((_, claim),) = find(job.ref).items()
+    if job.do == "plan":
+        return json.dumps(asdict(plan(claim, job.lab, job.more["parts"])))
+    if job.do == "observe":
+        return json.dumps(to_plain(observe(claim, job.lab, Unit.of(job.more["unit"]))))
+    if job.do == "fold":
+        seen = {name: from_plain(body) for name, body in job.more["seen"].items()}
+        return to_json(fold(claim, job.lab, seen, ref=job.ref))
+    return to_json(verify(claim, job.lab, ref=job.ref))
 
 
 def run(
@@ -50,33 +70,62 @@ def run(
     labs: Sequence[Lab],
     executor: Executor,
     *,
-    task: Callable[[str, Lab], Record] = verify_ref,
+    task: Callable[[Job], str] = perform,
+    at_once: int | None = None,
+    parts: Mapping[str, int] | None = None,
+    ids: Mapping[str, str] | None = None,
+    started: Callable[[str, Lab], None] | None = None,
 ) -> Iterator[Record]:
     """Verify many claims, records in order of completion.
 
-    A task that raises, or whose process dies, becomes a record with the verdict ERROR.
+    A job that raises, or whose process dies, becomes a record with the verdict ERROR. A worker that
+    an executor replaces (dask) costs nothing: its job is done again, on the same streams.
 
     Args:
-        refs: what ``find`` understands, one claim each.
+        refs: what ``find`` understands, one claim each; begun in this order.
         labs: one a device, used in turn.
-        executor: any executor; strings and labs go out, records come back.
+        executor: any executor; jobs go out, JSON comes back.
         task: what each worker runs, picklable where the executor needs it.
+        at_once: how many jobs the executor has at a time; all of them by default.
+        parts: into how many blocks to cut the listed cases of a claim, by reference. The record is
+            the same for any number.
+        ids: the claims' ids by reference, for records of claims that cannot say their own.
+        started: called as a claim's first job goes out.
     """
-    todo = [(ref, labs[i % len(labs)]) for i, ref in enumerate(refs)]
-    futures = {executor.submit(task, ref, lab): (ref, lab) for ref, lab in todo}
-    for future in as_completed(futures):
-        ref, lab = futures[future]
-        try:
-            yield future.result()
-        except BrokenExecutor as e:
-            why = (
-                f"worker lost: {type(e).__name__}: {e} A process of the executor died, by this "
-                "claim or by another one. Run the claim alone to see which."
-            )
-            yield failed(ref, lab, why, "")
-        except Exception as e:
-            why = f"{type(e).__name__}: {e}"
-            yield failed(ref, lab, why, "".join(traceback.format_exception(e, limit=-3)))
+    parts, ids = parts or {}, ids or {}
+    waiting = deque(
+        Ongoing(ref, labs[i % len(labs)], ids.get(ref, ref), parts.get(ref, 1))
+        for i, ref in enumerate(refs)
+    )
+    begun: list[Ongoing] = []
+    futures: dict[Future[str], tuple[Ongoing, Job]] = {}
+    while waiting or begun:
+        while at_once is None or len(futures) < at_once:
+            one = next((o for o in begun if o.jobs), None)
+            if one is None and waiting:
+                begun.append(one := waiting.popleft())
+                if started is not None:
+                    started(one.ref, one.lab)
+            if one is None or not one.jobs:
+                break
+            job = one.jobs.popleft()
+            futures[_submit(executor, task, job)] = (one, job)
+        done, _ = wait(futures, return_when=FIRST_COMPLETED)
+        for future in done:
+            one, job = futures.pop(future)
+            record = one.answer(job, future)
+            if record is not None:
+                begun.remove(one)
+                yield record
+
+
+def _submit(executor: Executor, task: Callable[[Job], str], job: Job) -> Future[str]:
+    try:
+        return executor.submit(task, job)
+    except BrokenExecutor as e:  # the pool died with an earlier job
+        future: Future[str] = Future()
+        future.set_exception(e)
+        return future
 
 
 def _load(target: str) -> ModuleType:
@@ -93,6 +142,14 @@ def _load(target: str) -> ModuleType:
     path = Path(target).resolve()
     if not path.is_file():
         raise LookupError(f"there is no file {target!r} (looked at {path}).")
+    with _loading:  # or another thread would see the module half made
+        return _load_file(target, path)
+
+
+_loading = threading.RLock()
+
+
+def _load_file(target: str, path: Path) -> ModuleType:
     name = f"grokverify_user_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
     if name in sys.modules:
         return sys.modules[name]

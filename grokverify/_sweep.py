@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hypothesis.errors import FailedHealthCheck, Unsatisfiable
@@ -16,6 +16,7 @@ from grokverify._claim import Check
 from grokverify._evidence import Comparison, Grade, Truth
 from grokverify._lab import Lab
 from grokverify._notes import Item, Notes, agree, ends
+from grokverify._plan import CHEAP, Unit
 from grokverify._verdict import Outcome
 
 
@@ -60,28 +61,20 @@ _HOW_TO_YIELD = (
 )
 
 
-def sweep(
-    check: Check,
-    lab: Lab,
-    *,
-    start: int = 0,
-    stop: int | None = None,
-    standing: Iterable[str] = (),
-) -> Notes:
-    """Observe the listed cases ``start:stop`` in order, or all of a sampled or universal domain.
+def sweep(check: Check, lab: Lab, unit: Unit) -> Notes:
+    """Observe the cases of a unit in order.
 
     Ends at the first failing case; a negative control, at the first case by which it has felled
-    every comparison ``standing``.
+    every comparison that the unit says is standing.
     """
     since, notes = time.perf_counter(), Notes()
-    cheapest = _Cheapest()
+    observed = _Observed(check, lab, unit, notes)
     try:
         domain = check.cases(lab)
         notes.coverage = check.coverage or _coverage(domain)
         # An empty list chosen by the lab is vacuous.
         if domain or not callable(check.domain):
-            part = slice(start, stop)
-            _drive(check, lab, domain, part, notes, set(standing), cheapest)
+            observed.drive(domain)
     except _Refuted as e:
         notes.ended, notes.witness = True, e.case
         notes.failing, notes.detail = e.comparison.name, str(e.comparison)
@@ -96,8 +89,8 @@ def sweep(
     except Exception as e:
         notes.ended = True
         notes.error = "".join(traceback.format_exception(e, limit=-3))
-    if not notes.ended and not check.must:
-        notes.unsteady = cheapest.repeats(check, time.perf_counter() - since)
+    if not notes.ended and not check.must and (unit.whole or unit.again):
+        observed.again(math.inf if unit.again else max(CHEAP, (time.perf_counter() - since) / 5))
     notes.seconds = time.perf_counter() - since
     return notes
 
@@ -152,38 +145,6 @@ def _settle(check: Check, notes: Notes) -> tuple[Truth, str]:
     return Truth.HOLDS, ""
 
 
-@dataclass
-class _Cheapest:
-    """The case that took the least time, and the numbers it gave."""
-
-    cost: float = math.inf
-    lab: Lab | None = None
-    case: dict[str, Any] = field(default_factory=dict)
-    numbers: list[float] = field(default_factory=list)
-
-    def offer(self, cost: float, lab: Lab, case: dict[str, Any], numbers: list[float]) -> None:
-        if cost < self.cost:
-            self.cost, self.lab, self.case, self.numbers = cost, lab, case, numbers
-
-    def repeats(self, check: Check, spent: float) -> str:
-        """Observe it once more: other numbers mean that the check does not draw from the lab.
-
-        Left out where that would add more than a fifth to the cost of a check that is not cheap.
-        """
-        if self.lab is None or self.cost > max(0.2, spent / 5):
-            return ""
-        try:
-            again = [x for item in observe_case(check, self.lab, self.case) for x in ends(item)]
-        except Exception as e:
-            return f"not reproducible: at {self.case} the second observation raised {e!r}"
-        if agree(again, self.numbers):
-            return ""
-        return (
-            f"not reproducible: two observations of {self.case} gave different numbers. Draw every "
-            "random number from the lab, by name, and keep no state between observations."
-        )
-
-
 def case_lab(check: Check, lab: Lab, case: dict[str, Any], domain: Any) -> Lab:
     """The lab of one case: its own streams, and an equal part of the check's risk.
 
@@ -194,41 +155,67 @@ def case_lab(check: Check, lab: Lab, case: dict[str, Any], domain: Any) -> Lab:
     return replace(lab.at(case), alpha=lab.alpha / parts)
 
 
-def _drive(
-    check: Check,
-    lab: Lab,
-    domain: Any,
-    part: slice,
-    notes: Notes,
-    standing: set[str],
-    cheapest: _Cheapest,
-) -> None:
-    passed: set[str] = set()
+class _Observed:
+    """The cases of one unit, as they are observed."""
 
-    def observe(**case: Any) -> None:
-        place = case_lab(check, lab, case, domain)
-        if place.path[-1] in passed:
-            return  # drawn again: the same streams would only give the same numbers
-        if check.must == "fail":
-            _observe_negative(check, place, case, notes, standing)
-        else:
+    def __init__(self, check: Check, lab: Lab, unit: Unit, notes: Notes) -> None:
+        self.check, self.lab, self.unit, self.notes = check, lab, unit, notes
+        self._domain: Any = ()
+        self._passed: set[str] = set()
+        self._cheapest: tuple[float, Lab, dict[str, Any], list[float]] | None = None
+
+    def drive(self, domain: Any) -> None:
+        """Observe the sampled cases, or the listed ones that are the unit's."""
+        self._domain = domain
+        if isinstance(domain, Mapping):
+            key = int(self.lab.generator("hypothesis").integers(2**63))
+            shrink = not self.check.must
+            attack(self._take, domain, seed=key, cases=self.lab.cases, shrink=shrink)
+            return
+        cases: tuple[dict[str, Any], ...] = domain or ({},)
+        # Told apart before the cut, so that no block observes what another one has.
+        listed: dict[str, dict[str, Any]] = {}
+        for case in cases:
+            listed.setdefault(self.lab.at(case).path[-1], case)
+        for index, case in list(enumerate(listed.values()))[self.unit.start : self.unit.stop]:
             since = time.perf_counter()
-            numbers = _observe(check, place, case, notes)
-            cheapest.offer(time.perf_counter() - since, place, case, numbers)
-        notes.cases += 1
-        passed.add(place.path[-1])
+            self._take(**case)
+            cost = time.perf_counter() - since
+            self.notes.cheapest = min(self.notes.cheapest or (cost, index), (cost, index))
 
-    if isinstance(domain, Mapping):
-        key = int(lab.generator("hypothesis").integers(2**63))
-        attack(observe, domain, seed=key, cases=lab.cases, shrink=not check.must)
-        return
-    # Told apart before the cut, so that no block observes what another one has.
-    cases: tuple[dict[str, Any], ...] = domain or ({},)
-    listed: dict[str, dict[str, Any]] = {}
-    for case in cases:
-        listed.setdefault(lab.at(case).path[-1], case)
-    for case in list(listed.values())[part]:
-        observe(**case)
+    def _take(self, **case: Any) -> None:
+        place = case_lab(self.check, self.lab, case, self._domain)
+        if place.path[-1] in self._passed:
+            return  # drawn again: the same streams would only give the same numbers
+        since = time.perf_counter()
+        if self.check.must == "fail":
+            _observe_negative(self.check, place, case, self.notes, set(self.unit.standing))
+        else:
+            numbers = _observe(self.check, place, case, self.notes)
+            cost = time.perf_counter() - since
+            if self._cheapest is None or cost < self._cheapest[0]:
+                self._cheapest = (cost, place, case, numbers)
+        self.notes.cases += 1
+        self._passed.add(place.path[-1])
+
+    def again(self, most: float) -> None:
+        """Observe the cheapest case once more: the numbers of a check repeat, or it is unseeded.
+
+        Left out where it takes more than ``most`` seconds.
+        """
+        if self._cheapest is None or self._cheapest[0] > most:
+            return
+        _, place, case, numbers = self._cheapest
+        try:
+            second = [x for item in observe_case(self.check, place, case) for x in ends(item)]
+        except Exception as e:
+            self.notes.unsteady = f"not reproducible: at {case} the second observation raised {e!r}"
+            return
+        if not agree(second, numbers):
+            self.notes.unsteady = (
+                f"not reproducible: two observations of {case} gave different numbers. Draw every "
+                "random number from the lab, by name, and keep no state between observations."
+            )
 
 
 def _observe(check: Check, lab: Lab, case: dict[str, Any], notes: Notes) -> list[float]:

@@ -60,3 +60,15 @@ def counts(records: Sequence[Record]) -> str:
     fine = sum(r.as_expected for r in records)
     risk = sum(r.risk for r in records)
     return f"{told}; {fine} of {len(records)} as expected; summed risk {risk:.2g}"
+
+
+def durations(records: Sequence[Record], n: int) -> Iterable[str]:
+    """The n slowest claims, and under each its slowest checks and controls."""
+    slowest = sorted(records, key=lambda r: -r.seconds)[:n]
+    yield f"slowest {len(slowest)} of {len(records)} claims, in seconds of work:"
+    for record in slowest:
+        yield f"{record.seconds:8.2f}  {safe(record.claim, 90)}"
+        parts = sorted((*record.checks, *record.controls), key=lambda o: -o.seconds)
+        for o in parts[:3]:
+            kind = "control" if o.must else "check"
+            yield f"{o.seconds:12.2f}  {kind} {safe(o.check, 80)}, {o.cases} cases"

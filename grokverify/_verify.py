@@ -59,8 +59,7 @@ def observe(claim: Claim, lab: Lab, unit: Unit) -> Notes:
     with warnings.catch_warnings():
         # A front end that turns warnings into errors may not turn a verdict with them.
         warnings.simplefilter("default")
-        where = place(claim, lab, check)
-        return sweep(check, where, start=unit.start, stop=unit.stop, standing=unit.standing)
+        return sweep(check, place(claim, lab, check), unit)
 
 
 def fold(claim: Claim, lab: Lab, seen: Mapping[str, Notes], *, ref: str = "") -> Record:
@@ -132,14 +131,18 @@ def _cuts(check: Check, lab: Lab, parts: int) -> list[tuple[int, int | None]]:
     return list(zip([0, *ends], [*ends, None], strict=True))
 
 
-def failed(ref: str, lab: Lab, why: str, trace: str) -> Record:
-    """The record of a claim that could not even be loaded, or whose process was lost."""
+def failed(ref: str, lab: Lab, why: str, trace: str, *, claim: str = "") -> Record:
+    """The record of a claim that could not even be loaded, or whose process was lost.
+
+    Args:
+        claim: its id, where that is known; else the reference stands for it.
+    """
     outcome = Outcome(
         "load", Truth.UNDECIDED, Grade.EMPIRICAL, "universal", cases=0, risk=0.0, error=trace or why
     )
     return Record(
-        claim=ref,
-        title=ref,
+        claim=claim or ref,
+        title=claim or ref,
         statement="",
         source={"paper": "", "locator": "", "arxiv": ""},
         origin="ours",
@@ -153,6 +156,17 @@ def failed(ref: str, lab: Lab, why: str, trace: str) -> Record:
         ref=ref,
         machine=describe(lab.device),
     )
+
+
+STARTED = (
+    "started, but no verdict followed: the run ended, or its process died, while this claim was "
+    "under way. Run it again, with --resume for instance."
+)
+
+
+def started(ref: str, lab: Lab, *, claim: str = "") -> Record:
+    """The record written ahead of a claim: an error, unless its own record comes after it."""
+    return failed(ref, lab, STARTED, "", claim=claim)
 
 
 def replay(claim: Claim, lab: Lab, check: str, case: Mapping[str, Any]) -> list[Comparison]:

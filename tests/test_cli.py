@@ -264,7 +264,7 @@ dying = Claim(id="t/dying", source=SOURCE, statement="s", checks=(dies,),
     assert code == 4
     found = verdicts()
     assert found["t/true"] == "verified"
-    assert found["claims.py:dying"] == "error"
+    assert found["t/dying"] == "error"
     assert "worker lost: the process ended with exit code 7 (2 attempts)" in out.out
 
 

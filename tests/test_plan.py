@@ -143,11 +143,36 @@ def test_a_negative_control_waits_for_its_check_and_for_the_controls_before_it(l
     assert course.ready() == []
     for unit in first:
         course.put(unit, observe(one, lab, unit))
-    (second,) = course.ready()
+    look, second = course.ready()
+    assert (look.name, look.again) == ("chances", True)
+    course.put(look, observe(one, lab, look))
     assert second.standing == ("P", "n squared")
     course.put(second, observe(one, lab, second))
     (third,) = course.ready()
     assert third.standing == ("n squared",)
+
+
+def test_a_cut_check_is_looked_at_twice_as_a_whole_one_is(lab):
+    import torch
+
+    @check(*CASES)
+    def moody(lab, n, top=2.0):
+        yield approx("noise", torch.rand(()).double()).at_most(top)
+
+    one = claim(moody, controls=(moody.but(top=-1.0),))
+    for record in (verify(one, lab), cut(one, lab, 3)):
+        assert record.verdict is Verdict.ERROR
+        assert "not reproducible" in record.reason
+
+
+def test_blocks_after_the_one_that_fails_are_not_waited_for(lab):
+    course = Course(plan(CLAIMS["fails in the middle"], lab, 7))
+    units = {u.start: u for u in course.ready()}
+    for k in (0, 1, 2, 3, 4):
+        assert not course.needless(units[5])
+        course.put(units[k], observe(CLAIMS["fails in the middle"], lab, units[k]))
+    assert course.needless(units[5])
+    assert course.complete
 
 
 def test_cases_that_cannot_be_listed_are_one_unit_which_says_why(lab):

@@ -1,10 +1,13 @@
 """Finding claims, and running them on executors."""
 
+import json
 from concurrent.futures import Executor, Future
 
 import pytest
 
-from grokverify import Lab, Verdict, find, run, verify_ref
+from grokverify import Lab, Verdict, executors, find, run, verify_ref
+from grokverify._run import perform
+from grokverify.records import to_json
 
 GOOD = """
 from grokverify import Claim, Source, check, exact
@@ -72,6 +75,117 @@ def test_run_gives_a_record_a_claim(path, lab):
 def test_a_reference_that_fails_becomes_an_error_and_the_rest_runs(path, lab):
     done = list(run([f"{path}:gone", f"{path}:first"], [lab], Now()))
     assert sorted(r.verdict.value for r in done) == ["error", "verified"]
+
+
+MANY = """
+from grokverify import Claim, Source, check, exact, series, stats
+
+@check(*[dict(n=n) for n in range(9)])
+def chances(lab, n, bound=0.9, crash=-1):
+    if n == crash:
+        import os
+        os._exit(7)
+    yield series("n", x=n, y=n)
+    yield stats.decide("P", lambda at, k: at.uniform("u", k, low=0) < 0.2, lab=lab, at_most=bound)
+
+@check(*[dict(n=n) for n in range(9)])
+def fails(lab, n, top=5):
+    yield exact("n", n).at_most(top)
+
+def made(name, *checks, controls=()):
+    return Claim(id=f"t/{name}", source=Source("P", "1"), statement="s", checks=checks,
+                 controls=controls)
+
+holds = made("holds", chances, controls=(chances.but(bound=0.1),))
+false = made("false", chances, fails, controls=(chances.but(bound=0.1),
+             fails.but(top=9).must_hold()))
+bare = made("bare", fails)
+"""
+
+
+def timeless(record):
+    body = json.loads(to_json(record))
+    for part in (body, *body["checks"], *body["controls"]):
+        part.pop("seconds")
+    return {key: body[key] for key in body if key not in ("machine", "seal")}
+
+
+@pytest.fixture
+def many(tmp_path):
+    file = tmp_path / "many.py"
+    file.write_text(MANY)
+    return list(find(str(file)))
+
+
+def by_claim(records):
+    return {r.claim: timeless(r) for r in records}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_claims_in_blocks_have_the_records_of_whole_ones(many, lab, workers):
+    serial = by_claim(run(many, [lab], Now()))
+    assert {k: v["verdict"] for k, v in serial.items()} == {
+        "t/holds": "verified",
+        "t/false": "refuted",
+        "t/bare": "inconclusive",
+    }
+    parts = dict.fromkeys(many, 4 * workers)
+    with executors.local(workers) as pool:
+        assert by_claim(run(many, [lab], pool, at_once=workers, parts=parts)) == serial
+
+
+def test_a_block_that_cannot_be_observed_fails_its_claim_and_no_other(many, lab):
+    def task(job):
+        if job.do == "observe" and job.ref.endswith("false") and job.more["unit"]["start"] == 3:
+            raise RuntimeError("out of chalk")
+        return perform(job)
+
+    ids = {ref: f"t/{ref.rpartition(':')[2]}" for ref in many}
+    parts = dict.fromkeys(many, 9)
+    found = {
+        r.claim: r for r in run(many, [lab], Now(), task=task, parts=parts, ids=ids, at_once=2)
+    }
+    assert found["t/false"].verdict is Verdict.ERROR
+    assert "out of chalk" in found["t/false"].reason
+    assert found["t/holds"].verdict is Verdict.VERIFIED
+
+
+def test_a_worker_that_its_executor_replaces_costs_nothing(many, lab):
+    class KilledWorker(Exception):
+        pass
+
+    killed = []
+
+    def task(job):
+        if len(killed) < 4:
+            killed.append(job)
+            raise KilledWorker
+        return perform(job)
+
+    serial = by_claim(run(many, [lab], Now()))
+    parts = dict.fromkeys(many, 3)
+    assert by_claim(run(many, [lab], Now(), task=task, parts=parts, at_once=1)) == serial
+
+    killed.clear()
+    again = list(run(many[:1], [lab], Now(), task=lambda job: task(killed.clear() or job)))
+    assert again[0].verdict is Verdict.ERROR
+    assert "KilledWorker" in again[0].reason
+
+
+def test_no_more_jobs_are_out_than_asked_for_and_starts_are_told(many, lab):
+    out, most, told = [], [], []
+
+    class Watched(Now):
+        def submit(self, fn, /, *args, **kwargs):
+            out.append(args)
+            most.append(len(out))
+            future = super().submit(fn, *args, **kwargs)
+            out.pop()
+            return future
+
+    list(run(many, [lab], Watched(), at_once=1, started=lambda ref, lab: told.append(ref)))
+    assert told == many
+    assert max(most) == 1
 
 
 def test_verify_ref_is_verify(path):

@@ -19,6 +19,13 @@ def add(command: Command) -> None:
     running.add_argument("--resume", action="store_true", help="keep what is still good in --out")
     running.add_argument("--no-isolate", action="store_true", help="run in this very process")
     running.add_argument("--executor", metavar="MODULE:FACTORY", help="called with --workers")
+    running.add_argument(
+        "--split",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="cut claims into blocks of cases for several workers; auto: the heavy ones",
+    )
+    running.add_argument("--durations", type=int, default=0, metavar="N", help="show the N slowest")
     effort(running)
 
 
@@ -34,4 +41,6 @@ def _run(args: argparse.Namespace) -> int:
         timeout=args.timeout,
         isolate=not args.no_isolate,
         resume=args.resume,
+        split=args.split,
+        durations=args.durations,
     ).go()
