@@ -47,7 +47,7 @@ class Ongoing:
         self.jobs = deque([first])
         self._course: Course | None = None
         self._lost = 0
-        self._over = False
+        self._folding = self._over = False
 
     def answer(self, job: Job, future: Future[str]) -> Record | None:
         """Take an answer in; the record, once, when there is one."""
@@ -69,6 +69,8 @@ class Ongoing:
     def _take(self, job: Job, text: str) -> Record | None:
         if job.do in ("verify", "fold"):
             return from_json(text)
+        if self._folding:  # a block that came in after the one that settled its check
+            return None
         if job.do == "plan":
             self._course = Course(Plan.of(json.loads(text)))
         assert self._course is not None
@@ -78,6 +80,7 @@ class Ongoing:
         needed = [j for j in self.jobs if not self._course.needless(Unit.of(j.more["unit"]))]
         self.jobs = deque(needed)
         if self._course.complete:
+            self._folding = True
             seen = {name: to_plain(notes) for name, notes in self._course.seen().items()}
             self.jobs.append(self._job("fold", seen=seen))
         return None

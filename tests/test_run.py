@@ -6,6 +6,7 @@ from concurrent.futures import Executor, Future
 import pytest
 
 from grokverify import Lab, Verdict, executors, find, run, verify_ref
+from grokverify._ongoing import Ongoing
 from grokverify._run import perform
 from grokverify.records import to_json
 
@@ -148,6 +149,24 @@ def test_a_block_that_cannot_be_observed_fails_its_claim_and_no_other(many, lab)
     assert found["t/false"].verdict is Verdict.ERROR
     assert "out of chalk" in found["t/false"].reason
     assert found["t/holds"].verdict is Verdict.VERIFIED
+
+
+def test_a_block_that_comes_in_late_changes_nothing(many, lab):
+    """The sixth case settles the check; the blocks after it are out already, and come back."""
+    bare = many[2]
+    (whole,) = run([bare], [lab], Now())
+    one = Ongoing(bare, lab, "t/bare", 9)
+    (plan,) = one.jobs
+    one.jobs.clear()
+    assert one.answer(plan, Now().submit(perform, plan)) is None
+    blocks = list(one.jobs)
+    one.jobs.clear()
+    for job in blocks:
+        assert one.answer(job, Now().submit(perform, job)) is None
+    (last,) = one.jobs
+    assert last.do == "fold"
+    assert timeless(one.answer(last, Now().submit(perform, last))) == timeless(whole)
+    assert one.answer(last, Now().submit(perform, last)) is None
 
 
 def test_a_worker_that_its_executor_replaces_costs_nothing(many, lab):
