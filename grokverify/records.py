@@ -20,6 +20,12 @@ from grokverify._verdict import COVERAGES, Outcome, Record, Verdict
 SCHEMA = 1
 
 
+def schema() -> dict[str, Any]:
+    """The published JSON schema of one line of a records file."""
+    text = Path(__file__).with_name("records.schema.json").read_text(encoding="utf-8")
+    return dict(json.loads(text))
+
+
 class BadRecord(ValueError):
     """A line that is not a record of this schema, or not the one that was written."""
 
@@ -113,6 +119,18 @@ def read(path: str | Path) -> tuple[list[Record], list[str]]:
     return list(found.values()), problems
 
 
+KINDS = (  # of differences, the most important first
+    "new refutation",
+    "verdict",
+    "removed",
+    "disjoint constant",
+    "constant",
+    "assumptions",
+    "statement",
+    "added",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     """One way in which two runs differ; ``regression`` makes ``grokverify diff`` exit with 1."""
@@ -120,10 +138,11 @@ class Difference:
     claim: str
     what: str
     regression: bool
+    kind: str
 
 
 def diff(old: Iterable[Record], new: Iterable[Record]) -> list[Difference]:
-    """What changed between two runs, regressions first.
+    """What changed between two runs: regressions first, then in the order of ``KINDS``.
 
     Exact and symbolic constants must agree exactly, statistical ones must agree for equal seed
     and effort or overlap, empirical ones up to 1e-6 relative and 1e-9 absolute.
@@ -133,15 +152,22 @@ def diff(old: Iterable[Record], new: Iterable[Record]) -> list[Difference]:
     for claim in sorted(set(before) | set(after)):
         a, b = before.get(claim), after.get(claim)
         if a is None or b is None:
-            found.append(Difference(claim, "added" if a is None else "removed", b is None))
+            kind = "added" if a is None else "removed"
+            found.append(Difference(claim, kind, b is None, kind))
             continue
         if a.verdict is not b.verdict:
             what = f"verdict {a.verdict.value} -> {b.verdict.value}"
-            found.append(Difference(claim, what, not b.as_expected))
+            kind = "new refutation" if b.verdict is Verdict.REFUTED else "verdict"
+            found.append(Difference(claim, what, not b.as_expected, kind))
         if (a.hypotheses, a.assumes) != (b.hypotheses, b.assumes):
-            found.append(Difference(claim, "its hypotheses or assumptions changed", False))
-        found += [Difference(claim, what, hard) for what, hard in _constants(a, b)]
-    return sorted(found, key=lambda d: (not d.regression, d.claim, d.what))
+            what = "its hypotheses or assumptions changed"
+            found.append(Difference(claim, what, False, "assumptions"))
+        if a.statement != b.statement:
+            found.append(Difference(claim, "its statement changed", False, "statement"))
+        for what, hard in _constants(a, b):
+            kind = "disjoint constant" if hard else "constant"
+            found.append(Difference(claim, what, hard, kind))
+    return sorted(found, key=lambda d: (not d.regression, KINDS.index(d.kind), d.claim, d.what))
 
 
 def _constants(a: Record, b: Record) -> Iterable[tuple[str, bool]]:

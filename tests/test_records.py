@@ -114,10 +114,10 @@ def test_a_flip_and_a_lost_claim_are_regressions_and_come_first(record):
     flipped = replace(record, verdict=Verdict.REFUTED)
     other = replace(record, claim="test/a-new-one")
     found = diff([record, replace(record, claim="test/gone")], [flipped, other])
-    assert [(d.claim, d.what, d.regression) for d in found] == [
-        ("test/cubes", "verdict verified -> refuted", True),
-        ("test/gone", "removed", True),
-        ("test/a-new-one", "added", False),
+    assert [(d.claim, d.what, d.regression, d.kind) for d in found] == [
+        ("test/cubes", "verdict verified -> refuted", True, "new refutation"),
+        ("test/gone", "removed", True, "removed"),
+        ("test/a-new-one", "added", False, "added"),
     ]
 
 

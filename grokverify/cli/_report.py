@@ -19,6 +19,7 @@ def add(command: Command) -> None:
     differing = command("diff", _diff, "what changed between two records files")
     differing.add_argument("a")
     differing.add_argument("b")
+    differing.add_argument("--html", metavar="FILE", help="write it as a page as well")
 
     trusting = command("trust", _trust, "what is proved, measured and trusted, as Markdown")
     trusting.add_argument("records", nargs="?", default=f"{LATEST}/records.jsonl")
@@ -40,10 +41,15 @@ def _report(args: argparse.Namespace) -> int:
 
 def _diff(args: argparse.Namespace) -> int:
     from grokverify import records
+    from grokverify.report import difference
 
-    found = records.diff(read(args.a), read(args.b))
+    old, new = read(args.a), read(args.b)
+    found = records.diff(old, new)
+    if args.html:
+        records.write_text(args.html, difference(old, new))
     for d in found:
-        print(f"{'REGRESSION' if d.regression else 'change':<11} {safe(d.claim)}: {safe(d.what)}")
+        word = "REGRESSION" if d.regression else "change"
+        print(f"{word:<11} {safe(d.claim)}: {safe(d.what)}")
     if not found:
         print("no difference")
     return DIFFERS if any(d.regression for d in found) else OK

@@ -1,17 +1,18 @@
-"""Records in, text out: one offline HTML page, a card for notebooks, and the trust statement.
+"""Records in, text out: an offline HTML page, cards, summaries, tables and the trust statement.
 
-All three are pure functions of the records; none of them needs torch.
+All are pure functions of the records; none of them needs torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from grokverify._verdict import Record
 
 
 def render(records: Iterable[Record]) -> str:
-    """One self-contained HTML page: no script, no network, the same bytes for the same records.
+    """One self-contained HTML page: no network, the same bytes for the same records.
 
     Args:
         records: in any order; of two records of one claim the later counts.
@@ -30,6 +31,41 @@ def trust(records: Iterable[Record]) -> str:
     from grokverify.report._trust import statement
 
     return statement(list(records))
+
+
+def summary(records: Iterable[Record]) -> str:
+    """Markdown for a CI step summary: counts, surprises, errata and the first claims."""
+    from grokverify.report._summary import markdown
+
+    return markdown(list(records))
+
+
+def badge(records: Iterable[Record]) -> str:
+    """A static SVG picture of the counts."""
+    from grokverify.report import _summary
+
+    return _summary.badge(list(records))
+
+
+def endpoint(records: Iterable[Record]) -> dict[str, Any]:
+    """The badge as plain data, in the endpoint schema of shields.io."""
+    from grokverify.report import _summary
+
+    return _summary.endpoint(list(records))
+
+
+def table(records: Iterable[Record]) -> str:
+    """CSV with one line for every constant of every check."""
+    from grokverify.report._summary import table_csv
+
+    return table_csv(list(records))
+
+
+def difference(old: Iterable[Record], new: Iterable[Record]) -> str:
+    """One HTML page on what changed between two runs, new refutations first."""
+    from grokverify.report import _page
+
+    return _page.difference(list(old), list(new))
 
 
 def card(record: Record) -> str:

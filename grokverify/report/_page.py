@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from grokverify._evidence import Grade
 from grokverify._verdict import SEVERITIES, Record, Verdict
+from grokverify.records import KINDS, diff
 from grokverify.report import _text as say
 from grokverify.report._errata import Fault, fault, questions
 from grokverify.report._graph import HEIGHT, WIDTH, Drawing, arrows, drawings, footing
@@ -101,6 +102,32 @@ def _grades(views: list[ClaimView]) -> list[tuple[str, int]]:
     decided = [v for v in views if v.record.verdict in (Verdict.VERIFIED, Verdict.REFUTED)]
     names = [g.name.lower() for g in sorted(Grade, reverse=True)]
     return [(name, sum(v.grade == name for v in decided)) for name in names]
+
+
+def difference(old: list[Record], new: list[Record]) -> str:
+    """What changed between two runs, as a page."""
+    titles = {r.claim: r.title or r.claim for r in (*old, *new)}
+    found = diff(old, new)
+    groups = [(k, [(d, titles[d.claim]) for d in found if d.kind == k]) for k in KINDS]
+    return (
+        _environment()
+        .get_template("diff.html.j2")
+        .render(
+            old=_told(old),
+            new=_told(new),
+            groups=[(kind, some) for kind, some in groups if some],
+            total=len(found),
+            regressions=sum(d.regression for d in found),
+            style=Markup((_HERE / "style.css").read_text(encoding="utf-8")),
+        )
+    )
+
+
+def _told(records: list[Record]) -> str:
+    """A run in one line."""
+    facts = dict(provenance(latest(records)))
+    brief = ", ".join(f"{k} {facts[k]}" for k in _FACTS if k in facts)
+    return f"{len(records)} claims" + (f"; {brief}" if brief else "")
 
 
 def one_card(record: Record) -> str:

@@ -19,7 +19,7 @@ from grokverify.report._axes import Axis, axis, ticks
 from grokverify.report._text import as_float, clean, number
 
 MOST_POINTS = 600  # drawn of one curve; the extremes are kept
-_TABLE = 40  # points listed under a plot
+_TABLE = 24  # points listed under a plot
 _WIDTH, _HEIGHT, _TOP, _BOTTOM, _RIGHT = 470, 300, 22, 256, 458
 _MEASURED, _PRINTED = "#3f7fcf", "#cf6a24"  # both stand out on white and on black
 

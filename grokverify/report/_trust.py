@@ -53,7 +53,7 @@ def statement(records: Sequence[Record]) -> str:
         "",
         "## Verdicts",
         "",
-        *_table(
+        *table(
             ("verdict", "claims"), [(f"{ICONS[v]} {v.value}", str(n)) for v, n in counts(ordered)]
         ),
         "## Evidence",
@@ -69,14 +69,14 @@ def statement(records: Sequence[Record]) -> str:
     lines += [
         "## What is trusted",
         "",
-        *_table(("part", "trusted for"), [(_md(a), _md(b)) for a, b in _TRUSTED]),
+        *table(("part", "trusted for"), [(cell(a), cell(b)) for a, b in _TRUSTED]),
         "## Risk",
         "",
         f"Total risk of this run: {say.chance(sum(r.risk for r in ordered))}. {_RISK}",
         "",
         "## Provenance",
         "",
-        *_table(("fact", "value"), [(_md(k), _md(v)) for k, v in provenance(ordered)]),
+        *table(("fact", "value"), [(cell(k), cell(v)) for k, v in provenance(ordered)]),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -93,7 +93,7 @@ def _matrix(records: Sequence[Record]) -> list[str]:
         here = [o for o in best if o is not None and o.grade is grade]
         cells = [str(sum(o.coverage == c for o in here)) for c in columns]
         rows.append((grade.name.lower(), *cells))
-    return _table(("grade", *columns), rows)
+    return table(("grade", *columns), rows)
 
 
 def _section(records: Sequence[Record], grade: Grade) -> list[str]:
@@ -108,15 +108,15 @@ def _section(records: Sequence[Record], grade: Grade) -> list[str]:
     rows = [
         (
             f"{v.icon} {v.word}",
-            _md(v.title),
-            _md(f"{v.paper}, {v.locator}" + (" (ours)" if v.ours else "")),
-            _md(v.badge),
+            cell(v.title),
+            cell(f"{v.paper}, {v.locator}" + (" (ours)" if v.ours else "")),
+            cell(v.badge),
             v.risk,
-            _md(say.clean(v.record.gap, 300)),
+            cell(say.clean(v.record.gap, 300)),
         )
         for v in views
     ]
-    return lines + _table(("verdict", "claim", "source", "evidence", "risk", "not covered"), rows)
+    return lines + table(("verdict", "claim", "source", "evidence", "risk", "not covered"), rows)
 
 
 def _open(records: Sequence[Record]) -> list[str]:
@@ -124,24 +124,25 @@ def _open(records: Sequence[Record]) -> list[str]:
     if not rest:
         return []
     rows = [
-        (f"{v.icon} {v.word}", _md(v.title), _md(say.clean(v.record.reason, 300))) for v in rest
+        (f"{v.icon} {v.word}", cell(v.title), cell(say.clean(v.record.reason, 300))) for v in rest
     ]
-    return ["## Not decided", "", *_table(("verdict", "claim", "reason"), rows)]
+    return ["## Not decided", "", *table(("verdict", "claim", "reason"), rows)]
 
 
 def _given(records: Sequence[Record]) -> list[str]:
-    rows = [(_md(r.title or r.claim), _md(a)) for r in records for a in r.assumes]
+    rows = [(cell(r.title or r.claim), cell(a)) for r in records for a in r.assumes]
     if not rows:
         return []
-    return ["## Cited and not checked", "", *_table(("claim", "taken as given"), rows)]
+    return ["## Cited and not checked", "", *table(("claim", "taken as given"), rows)]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A Markdown table, as lines."""
     lines = [head, ["---"] * len(head), *rows]
     return [*("| " + " | ".join(line) + " |" for line in lines), ""]
 
 
-def _md(text: str) -> str:
+def cell(text: str) -> str:
     """Foreign text inside a Markdown table: no markup of its own, except $...$ formulas."""
     flat = " ".join(say.clean(text, 400).split())
     parts = re.split(r"((?<!\\)\$[^$`|<>&]+\$)", flat)

@@ -198,6 +198,18 @@ def test_a_megabyte_of_text_is_cut(make, make_check, parse) -> None:
     assert "characters in all)" in parse(page).text
 
 
+def test_three_hundred_claims_and_hostile_text_make_a_page_below_ten_megabytes(
+    make, make_check
+) -> None:
+    x = tuple(range(1, 81))
+    curves = (Series("w", x, tuple(v * v for v in x), x, "n", "y", "xy"),)
+    rows = tuple(Row((("p", p), ("width", 2 * p))) for p in range(40))
+    real = tuple(make_check(check=f"c{k}", series=curves, rows=rows) for k in range(3))
+    many = [make(f"l/{i}", uses=(f"l/{i // 2}",), checks=real) for i in range(300)]
+    many.append(_poisoned(make, make_check, HOSTILE * (100_000 // len(HOSTILE))))
+    assert len(render(many).encode()) < 10_000_000
+
+
 def test_numbers_of_any_size_are_shown(make, make_check, parse) -> None:
     huge = 10**5000 + 7
     wild = make_check(

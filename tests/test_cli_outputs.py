@@ -1,0 +1,74 @@
+"""The commands that turn records into something else, and the one that starts a claim."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from grokverify.cli import main
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch, capsys):
+    """A claim from ``new``, run: its folder is the current one and holds out/records.jsonl."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "my_claim.py"]) == 0
+    assert main(["run", "my_claim.py", "--no-isolate", "--profile", "smoke", "--out", "out"]) == 0
+    capsys.readouterr()
+    return tmp_path
+
+
+def test_a_new_claim_passes_and_can_be_exported_in_every_form(made, capsys):
+    path = "out/records.jsonl"
+    for words, told in (
+        (["summary", path], "✓ 1 verified"),
+        (["export", "--csv", path], "mine/my-claim,My paper,Lemma 1,"),
+        (["badge", path], "<svg "),
+        (["schema"], '"const": 1'),
+        (["diff", path, path, "--html", "out/diff.html"], "no difference"),
+    ):
+        assert main(words) == 0, words
+        assert told in capsys.readouterr().out
+    assert "<h1>What changed between two runs</h1>" in (made / "out/diff.html").read_text()
+    assert main(["badge", path, "--json", "--out", "out/badge.json"]) == 0
+    assert json.loads((made / "out/badge.json").read_text())["message"] == "1 verified, 0 refuted"
+
+
+def test_a_new_claim_passes_under_pytest(made):
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "theorem", "my_claim.py"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_new_claim_is_inconclusive_without_its_controls(made, capsys):
+    path = made / "my_claim.py"
+    text = path.read_text()
+    controls = "    controls=(by_adding.but(exponent=3), by_induction.but(step=2)),\n"
+    assert controls in text
+    (made / "bare.py").write_text(text.replace(controls, ""))
+    words = ["run", "bare.py", "--no-isolate", "--profile", "smoke", "--out", "bare"]
+    assert main(words) == 3
+    assert "toothless" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("my_claim.py", "my_claim.py is there already; choose another name."),
+        ("claim.txt", "claim.txt is no Python file; give a name that ends in .py."),
+        ("no/where.py", "no/where.py cannot be written (No such file or directory)."),
+    ],
+)
+def test_new_never_overwrites_and_says_why(made, capsys, name, told):
+    before = (made / "my_claim.py").read_text()
+    assert main(["new", name]) == 2
+    assert told in capsys.readouterr().err
+    assert (made / "my_claim.py").read_text() == before
+
+
+def test_names_of_files_make_sound_ids(made, capsys):
+    for name in ("Größe 7.py", "_-_.py", "a" * 150 + ".py"):
+        assert main(["new", name]) == 0
+        words = ["run", name, "--no-isolate", "--profile", "smoke", "--out", "named"]
+        assert main(words) == 0, capsys.readouterr()
