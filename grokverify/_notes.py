@@ -14,6 +14,7 @@ from typing import Any
 
 from grokverify import records
 from grokverify._evidence import Comparison, Grade, Measurement, Number, Row, Series, Truth
+from grokverify._proved import as_text
 from grokverify._tally import Certificate, Decision, Tally, shelve
 from grokverify._verdict import Outcome
 
@@ -195,13 +196,6 @@ def _shelved(certificates: tuple[Certificate, ...]) -> tuple[Certificate, ...]:
         CERTIFICATES,
         lambda c: json.dumps([c.of, c.role, c.value, c.proof], sort_keys=True),
     )
-
-
-def as_text(x: Number) -> str:
-    """A number as audits read it: an int or a fraction in hexadecimal digits, a float exactly."""
-    if isinstance(x, float):
-        return x.hex()
-    return f"{x.numerator:x}" + (f"/{x.denominator:x}" if x.denominator != 1 else "")
 
 
 def _as_float(x: Number) -> float:

@@ -206,7 +206,8 @@ def encode(value: Any) -> Any:
         ends = (value.lo, value.hi), (value.bound_lo, value.bound_hi)
         return [value.count, *(encode(a) if a == b else [encode(a), encode(b)] for a, b in ends)]
     if hasattr(value, "__dataclass_fields__"):
-        kept = (f for f in fields(value) if f.name not in ("proof", "power"))
+        never = ("proof", "power") if isinstance(value, Measurement) else ()
+        kept = (f for f in fields(value) if f.name not in never)
         return {f.name: encode(getattr(value, f.name)) for f in kept}
     if isinstance(value, Mapping):
         return {str(k): encode(v) for k, v in value.items()}

@@ -16,10 +16,10 @@ def test_sums_and_multiples_stay_proved():
     assert made.proof() == {
         "kind": "sum",
         "plus": 30,
-        "terms": [[-3, {"kind": "seven"}], [1, {"kind": "two"}]],
+        "terms": [[-3, 7, {"kind": "seven"}], [1, 2, {"kind": "two"}]],
     }
     assert sum([SEVEN, TWO]).proof()["plus"] == 0
-    assert (-SEVEN).proof()["terms"] == [[-1, {"kind": "seven"}]]
+    assert (-SEVEN).proof()["terms"] == [[-1, 7, {"kind": "seven"}]]
 
 
 def test_other_arithmetic_is_plain():

@@ -13,6 +13,7 @@ import os
 import torch
 
 from grokverify._evidence import Measurement, enclosed
+from grokverify._proved import as_text, written
 
 UNIT = 2.0**-53  # unit roundoff of float64
 _TINY = 2.0**-1000  # covers what gradual underflow can lose in a sum
@@ -127,7 +128,9 @@ def least_eigenvalue(
             low = float(shift)
             break
     above = defect + float(spread)
-    return enclosed(name, low, guess + above + 4 * UNIT * (abs(guess) + above))
+    plain = {"kind": "eigenvalue", "index": 0, "spread": as_text(float(spread))}
+    high = guess + above + 4 * UNIT * (abs(guess) + above)
+    return enclosed(name, low, high, proof=lambda: written(plain, matrix=A))
 
 
 def _certify(A: torch.Tensor, shift: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:

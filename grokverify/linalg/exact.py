@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grokverify._proved import Plain, Proved, written
+
 # 2^31 - 1: products of two residues stay below 2^62 and fit int64.
 PRIME = 2**31 - 1
 _OTHERS = (2**31 - 19, 2**31 - 61)  # primes to fall back on when PRIME divides the minors at hand
@@ -56,6 +58,8 @@ def as_integers(values: Any) -> NDArray[Any]:
 def rank_mod_prime(A: Any, q: int = PRIME) -> int:
     """Rank of an integer matrix modulo the prime q, a proved lower bound for its rank over Q.
 
+    It carries its certificate, the residues, into ``exact``.
+
     Args:
         A: (n, m) integers: an int array, an object array of Python ints, or nested lists.
         q: a prime below 2^31.
@@ -68,8 +72,10 @@ def rank_mod_prime(A: Any, q: int = PRIME) -> int:
     flint = _flint()
     if flint is not None and residues.size >= _FLINT_PAYS:
         n, m = residues.shape
-        return int(flint.nmod_mat(n, m, residues.ravel().tolist(), q).rank())
-    return int(_eliminate(residues[None], q)[0])
+        rank = int(flint.nmod_mat(n, m, residues.ravel().tolist(), q).rank())
+    else:
+        rank = int(_eliminate(residues[None], q)[0])
+    return Proved(rank, lambda: written({"kind": "rank mod", "prime": q}, matrix=residues))
 
 
 def ranks_mod_prime(A: Any, q: int = PRIME) -> NDArray[np.int64]:
@@ -116,6 +122,7 @@ def rank_exact(A: Any) -> int:
     """Rank over the rationals of a matrix of ints, Fractions or floats (read as dyadic rationals).
 
     Both directions are proved: at least, by a rank modulo a prime; at most, by kernel vectors.
+    The rank carries both into ``exact`` as its certificate.
 
     Raises:
         ValueError: A is not a matrix, or holds NaN or infinity.
@@ -124,16 +131,22 @@ def rank_exact(A: Any) -> int:
     matrix = _integers(as_integers(A), ndim=2)
     lower = rank_mod_prime(matrix)
     if lower == min(matrix.shape):
-        return lower
+        return Proved(lower, lambda: written({"kind": "rank", "prime": PRIME}, matrix=matrix))
     thin = matrix if matrix.shape[1] <= matrix.shape[0] else matrix.T
-    upper = thin.shape[1] - kernel(thin).shape[1]
+    null = kernel(thin)
+    upper = thin.shape[1] - null.shape[1]
     for q in (PRIME, *_OTHERS):
         if rank_mod_prime(matrix, q) == upper:
-            return int(upper)
+            return _deficient(upper, thin, null, q)
     raise ArithmeticError(
         f"the rank of a {matrix.shape} matrix is at most {upper} by kernel vectors, but at most "
         f"{lower} modulo every prime tried. Use a fresh prime: rank_mod_prime(A, q)."
     )
+
+
+def _deficient(rank: int, matrix: NDArray[Any], null: NDArray[Any], q: int) -> int:
+    plain: Plain = {"kind": "rank", "prime": q}
+    return Proved(rank, lambda: written(plain, matrix=matrix, kernel=null.T))
 
 
 def _flint() -> ModuleType | None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grokverify._proved import Proved, written
 from grokverify.linalg.exact import as_integers
 
 
@@ -71,18 +72,73 @@ def regression_matrix(K: Any, train: Sequence[int]) -> NDArray[Any]:
     return result
 
 
+def ldl(A: Any) -> tuple[NDArray[Any], NDArray[Any]]:
+    """M and d with ``A = M diag(d) M'`` exactly, for any symmetric matrix.
+
+    M is a product of row additions: unit lower triangular where no pivot vanishes, and of
+    determinant one always, so that d has as many negative, zero and positive entries as A has such
+    eigenvalues (Sylvester's law of inertia).
+
+    Args:
+        A: (n, n) ints, Fractions or floats (read as dyadic), symmetric.
+
+    Returns:
+        M, (n, n), and d, (n,), of Fractions.
+
+    Raises:
+        ValueError: A is not a symmetric matrix, or holds NaN or infinity.
+    """
+    S = _symmetric("ldl", rational(A))
+    n = len(S)
+    M = rational(np.eye(n, dtype=int))
+
+    def add(i: int, j: int, c: Fraction) -> None:  # row j += c row i, and the columns likewise
+        S[j] = S[j] + c * S[i]
+        S[:, j] = S[:, j] + c * S[:, i]
+        M[:, i] = M[:, i] - c * M[:, j]
+
+    for i in range(n):
+        if S[i, i] == 0:
+            j = next((j for j in range(i + 1, n) if S[i, j] != 0), None)
+            if j is None:
+                continue
+            add(j, i, Fraction(-1 if S[j, j] == -2 * S[i, j] else 1))
+        for j in range(i + 1, n):
+            if S[i, j] != 0:
+                add(i, j, -S[i, j] / S[i, i])
+    return M, S.diagonal().copy()
+
+
+def inertia(A: Any) -> tuple[int, int, int]:
+    """How many eigenvalues of a symmetric matrix are negative, zero and positive; exact.
+
+    Each of the three carries its certificate into ``exact``; ``exact("negative eigenvalues",
+    inertia(A)[0]).equals(0)`` is a proof that A is positive semi-definite.
+
+    Raises:
+        ValueError: A is not a symmetric matrix, or holds NaN or infinity.
+    """
+    _, d = ldl(A)
+    whole = rational(A)
+
+    def count(which: str, found: int) -> Proved:
+        return Proved(found, lambda: written({"kind": "inertia", "which": which}, matrix=whole))
+
+    signs = [(x > 0) - (x < 0) for x in d]
+    return (
+        count("negative", signs.count(-1)),
+        count("zero", signs.count(0)),
+        count("positive", signs.count(1)),
+    )
+
+
 def is_semidefinite(A: Any) -> bool:
     """Whether a symmetric matrix is positive semi-definite, by fraction-free elimination.
 
     Raises:
         ValueError: A is not a symmetric matrix, or holds NaN or infinity.
     """
-    A = as_integers(A)
-    if A.ndim != 2 or A.shape[0] != A.shape[1] or not (A == A.T).all():
-        raise ValueError(
-            f"is_semidefinite() needs a symmetric matrix; this one has shape {A.shape} or differs "
-            "from its transpose. Did the kernel lose an argument?"
-        )
+    A = _symmetric("is_semidefinite", as_integers(A))
     last = 1  # the pivot before: it divides what follows (Bareiss 1968)
     while len(A):
         diagonal = A.diagonal()
@@ -96,6 +152,15 @@ def is_semidefinite(A: Any) -> bool:
         A = (A[rest][:, rest] * pivot - np.outer(column, column)) // last
         last = pivot
     return True
+
+
+def _symmetric(tool: str, A: NDArray[Any]) -> NDArray[Any]:
+    if A.ndim != 2 or A.shape[0] != A.shape[1] or not (A == A.T).all():
+        raise ValueError(
+            f"{tool}() needs a symmetric matrix; this one has shape {A.shape} or differs "
+            "from its transpose. Did the kernel lose an argument?"
+        )
+    return A
 
 
 def _matrix(A: Any) -> NDArray[Any]:
