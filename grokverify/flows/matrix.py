@@ -28,6 +28,7 @@ from scipy.integrate import solve_ivp
 from scipy.linalg import cho_factor, cho_solve
 
 from grokverify.completion import Completion
+from grokverify.flows._grid import finished, times
 from grokverify.margins import Array, SolverFailed
 
 Indices = NDArray[np.intp]
@@ -68,9 +69,8 @@ def matrix_flow(
     """The flow from U = V = alpha I at increasing values of tau = lambda t.
 
     Args:
-        problem: what is observed.
+        problem, taus: what is observed, and where to report; the flow starts at tau = 0.
         alpha, lam: scale of the start and weight decay, both positive.
-        taus: where to report it; the flow starts at 0.
         rtol: relative tolerance of the integrator (LSODA).
 
     Raises:
@@ -78,7 +78,7 @@ def matrix_flow(
             large that rounding of the residuals rules (then use ``limit_flow``).
         SolverFailed: the integrator stops early.
     """
-    grid = _times(taus, 0.0)
+    grid = times(taus, 0.0)
     if not (0 < alpha < math.inf and 0 < lam < math.inf):
         raise ValueError(f"alpha = {alpha} and lambda = {lam} must be positive and finite.")
     stiffness = 16 * alpha**2 / (problem.n * lam) if alpha < 1e150 else math.inf
@@ -88,49 +88,58 @@ def matrix_flow(
             f"relax {stiffness:.2g} times faster than the weights decay: in double precision they "
             "are noise. Use limit_flow(), which needs neither, with sigma = lambda t - log alpha."
         )
-    upper, place = _packing(problem.d)
-    unit = np.array([problem.symmetric(e) for e in np.eye(len(problem.rows))])
-    # G = sum_k g_k E_k, and g_k = share_k (E_k . W) / 2 + constant
-    share = 2 * problem.counts / problem.n / problem.multiplicity**2
-    twice = np.where(upper[0] == upper[1], 1.0, 2.0)
-
-    def jacobian(tau: float, h: Array) -> Array:
-        """The stiff part: how the residuals answer, with psi and the eigenbasis held fixed."""
-        e2 = alpha**2 * math.exp(-2 * tau)
-        values, vectors = np.linalg.eigh(h[place] / (2 * (e2 + 1)))
-        turned = vectors.T @ unit @ vectors
-        push = vectors @ (_psi_factor(values) * turned) @ vectors.T
-        pull = vectors @ (_slope_factor(values, math.log(alpha) - tau) * turned) @ vectors.T
-        left, right = push[:, upper[0], upper[1]], pull[:, upper[0], upper[1]] * twice
-        J = -(4 / lam) * (left.T * share) @ right
-        J[np.diag_indices(len(J))] -= 2 * e2 / (e2 + 1)
-        return np.asarray(J)
-
-    def velocity(tau: float, h: Array) -> Array:
-        e2 = alpha**2 * math.exp(-2 * tau)  # h = 2 (eps^2 + 1) K: about W early and 2 K late
-        values, vectors = np.linalg.eigh(h[place] / (2 * (e2 + 1)))
-        W = 2 * (vectors * _scaled_sinh(values, math.log(alpha) - tau)) @ vectors.T
-        pushed = _psi(values, vectors, problem.gradient(W))
-        return np.asarray(-(8 / lam) * (e2 + 1) * pushed[upper] - 2 * e2 / (e2 + 1) * h)
-
+    flow = _Reduced(problem, alpha, lam)
     run = solve_ivp(
-        velocity,
+        flow.velocity,
         (0.0, float(grid[-1])),
-        np.zeros(len(upper[0])),
+        np.zeros(len(flow.upper[0])),
         method="LSODA",
-        jac=jacobian,
+        jac=flow.jacobian,
         t_eval=grid,
         rtol=rtol,
         atol=1e-3 * rtol * max(1.0, float(np.abs(problem.values).max())),
     )
-    _finished(run, f"the flow at alpha = {alpha:.3g}, lambda = {lam:.3g}", "tau", grid[-1])
+    finished(run, f"the flow at alpha = {alpha:.3g}, lambda = {lam:.3g}", "tau", grid[-1])
     points = []
     for tau, h in zip(run.t, run.y.T, strict=True):
         log_eps = math.log(alpha) - tau
-        points.append(
-            MatrixPoint(tau, log_eps, h[place] / (2 * (math.exp(2 * log_eps) + 1)), run.nfev)
-        )
+        K = h[flow.place] / (2 * (math.exp(2 * log_eps) + 1))
+        points.append(MatrixPoint(tau, log_eps, K, run.nfev))
     return points
+
+
+class _Reduced:
+    """The equation of ``h = 2 (eps^2 + 1) K``, which is about W early and 2 K late."""
+
+    def __init__(self, problem: Completion, alpha: float, lam: float) -> None:
+        self.problem, self.alpha, self.lam = problem, alpha, lam
+        self.upper, self.place = _packing(problem.d)
+        self.unit = np.array([problem.symmetric(e) for e in np.eye(len(problem.rows))])
+        # G = sum_k g_k E_k, and g_k = share_k (E_k . W) / 2 + constant
+        self.share = 2 * problem.counts / problem.n / problem.multiplicity**2
+        self.twice = np.where(self.upper[0] == self.upper[1], 1.0, 2.0)
+
+    def _spectrum(self, tau: float, h: Array) -> tuple[float, Any, Any]:
+        e2 = self.alpha**2 * math.exp(-2 * tau)
+        return e2, *np.linalg.eigh(h[self.place] / (2 * (e2 + 1)))
+
+    def velocity(self, tau: float, h: Array) -> Array:
+        e2, values, vectors = self._spectrum(tau, h)
+        W = 2 * (vectors * _scaled_sinh(values, math.log(self.alpha) - tau)) @ vectors.T
+        pushed = _psi(values, vectors, self.problem.gradient(W))
+        return np.asarray(-(8 / self.lam) * (e2 + 1) * pushed[self.upper] - 2 * e2 / (e2 + 1) * h)
+
+    def jacobian(self, tau: float, h: Array) -> Array:
+        """The stiff part: how the residuals answer, with psi and the eigenbasis held fixed."""
+        e2, values, vectors = self._spectrum(tau, h)
+        turned = vectors.T @ self.unit @ vectors
+        slopes = _slope_factor(values, math.log(self.alpha) - tau)
+        push = vectors @ (_psi_factor(values) * turned) @ vectors.T
+        pull = vectors @ (slopes * turned) @ vectors.T
+        i, j = self.upper
+        J = -(4 / self.lam) * (push[:, i, j].T * self.share) @ (pull[:, i, j] * self.twice)
+        J[np.diag_indices(len(J))] -= 2 * e2 / (e2 + 1)
+        return np.asarray(J)
 
 
 def limit_flow(
@@ -149,8 +158,7 @@ def limit_flow(
     entries and zeros, and P keeps observed entries.
 
     Args:
-        problem: what is observed.
-        sigmas: where to report it, increasing.
+        problem, sigmas: what is observed, and where to report, increasing.
         rtol: relative tolerance of the integrator (LSODA).
         evaluations: how many right-hand sides at most.
 
@@ -159,46 +167,55 @@ def limit_flow(
         SolverFailed: the integrator stops early, as it does beyond sigma of about 10, where the
             observed entries no longer determine Gamma in double precision.
     """
-    X = problem.observed()
-    size = float(np.linalg.norm(X, 2))
-    if size == 0:
-        raise ValueError("every observed entry is 0, and so is the whole flow.")
-    first = 0.5 * math.log(1e-3 / size)  # there |X| / eps^2 = 1e-3
-    grid = _times(sigmas, -math.inf)
-    start = min(first, float(grid[0]) - 1)
-    z = math.exp(2 * start)
-    cubic = np.where(problem.mask(), X @ X @ X, 0.0)
-    upper, place = _packing(problem.d)
-    solve, asked = _Fitted(problem), 0
-
-    def velocity(sigma: float, k: Array) -> Array:  # k = (1 + eps^2) K
-        nonlocal asked
-        asked += 1
-        if asked > evaluations:
-            raise SolverFailed(
-                f"the limit flow took {evaluations} evaluations to reach sigma = {sigma:.4g} of "
-                f"{grid[-1]:.4g}. Beyond about 8 rounding decides: stop earlier."
-            )
-        e2 = math.exp(-2 * sigma)
-        values, vectors = np.linalg.eigh(k[place] / (1 + e2))
-        gamma = solve(values, vectors, sigma)
-        pushed = _psi(values, vectors, gamma)[upper]
-        return np.asarray(-2 * (1 + e2) * pushed - 2 * e2 / (1 + e2) * k)
-
+    grid = times(sigmas, -math.inf)
+    curve = _Limit(problem, evaluations, float(grid[-1]))
+    start, k0 = curve.start(float(grid[0]))
     run = solve_ivp(
-        velocity,
+        curve.velocity,
         (start, float(grid[-1])),
-        (1 + 1 / z) * (z * X / 2 - z**3 * cubic / 48)[upper],
+        k0,
         method="LSODA",
         t_eval=grid,
         rtol=rtol,
-        atol=1e-2 * rtol * size,
+        atol=1e-2 * rtol * curve.size,
     )
-    _finished(run, "the limit flow", "sigma", grid[-1])
+    finished(run, "the limit flow", "sigma", grid[-1])
     return [
-        MatrixPoint(math.nan, -s, k[place] / (1 + math.exp(-2 * s)), run.nfev)
+        MatrixPoint(math.nan, -s, k[curve.place] / (1 + math.exp(-2 * s)), run.nfev)
         for s, k in zip(run.t, run.y.T, strict=True)
     ]
+
+
+class _Limit:
+    """The equation of ``k = (1 + eps^2) K`` on the limit curve."""
+
+    def __init__(self, problem: Completion, evaluations: int, end: float) -> None:
+        self.X = problem.observed()
+        self.size = float(np.linalg.norm(self.X, 2))
+        if self.size == 0:
+            raise ValueError("every observed entry is 0, and so is the whole flow.")
+        self.upper, self.place = _packing(problem.d)
+        self.problem, self.solve = problem, _Fitted(problem)
+        self.left, self.allowed, self.end = evaluations, evaluations, end
+
+    def start(self, first: float) -> tuple[float, Array]:
+        """A sigma below the first where |X| / eps^2 is at most 1e-3, and k there."""
+        sigma = min(0.5 * math.log(1e-3 / self.size), first - 1)
+        z = math.exp(2 * sigma)
+        cubic = np.where(self.problem.mask(), self.X @ self.X @ self.X, 0.0)
+        return sigma, ((1 + 1 / z) * (z * self.X / 2 - z**3 * cubic / 48))[self.upper]
+
+    def velocity(self, sigma: float, k: Array) -> Array:
+        self.left -= 1
+        if self.left < 0:
+            raise SolverFailed(
+                f"the limit flow took {self.allowed} evaluations to reach sigma = {sigma:.4g} of "
+                f"{self.end:.4g}. Beyond about 8 rounding decides: stop earlier."
+            )
+        e2 = math.exp(-2 * sigma)
+        values, vectors = np.linalg.eigh(k[self.place] / (1 + e2))
+        pushed = _psi(values, vectors, self.solve(values, vectors, sigma))[self.upper]
+        return np.asarray(-2 * (1 + e2) * pushed - 2 * e2 / (1 + e2) * k)
 
 
 class _Fitted:
@@ -234,69 +251,6 @@ class _Fitted:
                 "the start still has."
             ) from None
         return problem.symmetric(g)
-
-
-def factor_flow(
-    problem: Completion,
-    U: Any,
-    V: Any,
-    lam: float,
-    taus: Sequence[float],
-    *,
-    rtol: float = 1e-9,
-) -> list[tuple[Array, Array]]:
-    """The flow of the factors themselves, from any start, at times tau = lambda t.
-
-    Args:
-        problem: what is observed.
-        U, V: (d, d) the start.
-        lam: weight decay. taus: where to report it.
-        rtol: relative tolerance of the integrator (LSODA with the exact Jacobian).
-
-    Raises:
-        SolverFailed: the integrator stops early.
-    """
-    d, grid = problem.d, _times(taus, 0.0)
-    start = np.concatenate([np.ravel(U), np.ravel(V)]).astype(np.float64)
-    eye = np.eye(d)
-
-    def split(x: Array) -> tuple[Array, Array, Array]:
-        A, B = x[: d * d].reshape(d, d), x[d * d :].reshape(d, d)
-        return A, B, problem.gradient(A @ A.T - B @ B.T)
-
-    def velocity(_: float, x: Array) -> Array:
-        A, B, G = split(x)
-        return np.concatenate([(-2 / lam * (G @ A)).ravel(), (2 / lam * (G @ B)).ravel()]) - x
-
-    def jacobian(_: float, x: Array) -> Array:
-        A, B, G = split(x)
-        still = np.kron(G, eye)
-        unit = np.array([problem.symmetric(e) for e in np.eye(len(problem.rows))])
-        # G = sum_k g_k E_k with g_k = c_k (W_k - y_k) / n, twice that on the diagonal
-        scale = problem.counts / problem.n * (3 - problem.multiplicity)
-        i, j, m = problem.rows, problem.cols, np.arange(len(problem.rows))
-        slopes = np.zeros((len(i), 2, d, d))
-        for side, M, sign in ((0, A, 1.0), (1, B, -1.0)):
-            slopes[m, side, i] += sign * M[j]
-            slopes[m, side, j] += sign * M[i]  # twice on the diagonal
-        pulled = np.concatenate([-(unit @ A), unit @ B], axis=1).reshape(len(i), -1)
-        J = 2 / lam * pulled.T @ (scale[:, None] * slopes.reshape(len(i), -1))
-        J[: d * d, : d * d] -= 2 / lam * still
-        J[d * d :, d * d :] += 2 / lam * still
-        return np.asarray(J - np.eye(2 * d * d))
-
-    run = solve_ivp(
-        velocity,
-        (0.0, float(grid[-1])),
-        start,
-        method="LSODA",
-        jac=jacobian,
-        t_eval=grid,
-        rtol=rtol,
-        atol=1e-3 * rtol,
-    )
-    _finished(run, f"the flow of the factors at lambda = {lam:.3g}", "tau", grid[-1])
-    return [(x[: d * d].reshape(d, d), x[d * d :].reshape(d, d)) for x in run.y.T]
 
 
 def _psi(values: Array, vectors: Array, G: Array) -> Array:
@@ -335,21 +289,3 @@ def _packing(d: int) -> tuple[tuple[Any, ...], Indices]:
     place = np.zeros((d, d), dtype=np.intp)
     place[upper] = np.arange(len(upper[0]))
     return upper, np.maximum(place, place.T)
-
-
-def _times(values: Sequence[float], least: float) -> Array:
-    grid = np.asarray(values, dtype=np.float64)
-    ordered = grid.ndim == 1 and grid.size > 0 and bool((np.diff(grid) > 0).all())
-    if not ordered or not np.isfinite(grid).all() or grid[0] < least:
-        raise ValueError(
-            f"times must be finite and increase from {least:g}; got {grid.ravel()[:4].tolist()}..."
-        )
-    return grid
-
-
-def _finished(run: Any, what: str, clock: str, end: float) -> None:
-    if run.status != 0 or not np.isfinite(run.y).all():
-        raise SolverFailed(
-            f"{what} stopped before {clock} = {end:.4g}: {run.message} Ask for an earlier end, a "
-            "smaller alpha or a looser rtol."
-        )

@@ -7,7 +7,8 @@ import pytest
 from scipy.integrate import solve_ivp
 
 from grokverify.completion import sampled
-from grokverify.flows.matrix import factor_flow, limit_flow, matrix_flow
+from grokverify.flows.factors import factor_flow
+from grokverify.flows.matrix import limit_flow, matrix_flow
 from grokverify.margins import SolverFailed
 
 
