@@ -121,7 +121,7 @@ unseen_inputs = Claim(
     statement=(
         r"A permutation-equivariant kernel method that interpolates $n$ distinct training inputs "
         r"has mean loss at least $\frac{(p-1) - (n-1)/(p-1)^2}{1 - n/p^3}$ on the others, and "
-        r"kernel regression attains it. At $p = 97$ that is still over 0.96 of the loss $p - 1$ of the "
+        r"kernel regression attains it. At $p = 97$ that is over 0.96 of the loss $p - 1$ of the "
         r"best constant where half of all inputs are known, and 0.71 where nine tenths are."
     ),
     hypotheses=(
