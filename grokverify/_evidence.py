@@ -116,7 +116,7 @@ class Comparison:
     def caught(self) -> float | None:
         """For trials that hold: the violation they would have caught with 99 % power."""
         tell = self.left.power
-        if tell is None or self.truth is not Truth.HOLDS:
+        if tell is None or self.relation == "==" or self.truth is not Truth.HOLDS:
             return None
         return tell(self.relation, float(self.right.lo))
 

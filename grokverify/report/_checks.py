@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grokverify._evidence import Grade, Measurement, Truth
-from grokverify._verdict import Outcome, Record, Tally
+from grokverify._verdict import Outcome, Record, Tally, power_told
 from grokverify.report import _text as say
 from grokverify.report._plots import Plot, plot
 
@@ -138,6 +138,7 @@ def _quantity(m: Measurement | None, t: Tally | None, cases: int) -> Quantity:
         return Quantity(say.clean(name, 120), measured, "", "", "", "", printed, grade)
     parts = ((t.held, "held"), (t.failed, "failed"), (t.undecided, "undecided"))
     told = ", ".join(f"{n} {word}" for n, word in parts if n)
+    told += f"; {power_told(t)}" if t.caught is not None else ""
     decided = "fails" if t.failed else "undecided" if t.undecided else "holds"
     bound = f"{_SIGNS.get(t.relation, '?')} {say.interval(t.bound_lo, t.bound_hi)}"
     slack = _slack(m, t) if m else ""

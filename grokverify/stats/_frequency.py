@@ -12,6 +12,7 @@ from scipy.stats import beta
 
 from grokverify._evidence import Comparison, Grade, Measurement
 from grokverify._lab import Lab
+from grokverify.stats._caught import violations
 
 BLOCK = 500
 
@@ -30,9 +31,14 @@ def frequency(name: str, events: Any, alpha: float) -> Measurement:
     n, k = seen.size, int(seen.sum())
     if n == 0 or not 0.0 < alpha < 1.0:
         raise ValueError(f"frequency({name!r}) needs trials and 0 < alpha < 1; got {n}, {alpha}.")
-    lo = float(beta.ppf(alpha / 2, k, n - k + 1)) if k else 0.0
-    hi = float(beta.isf(alpha / 2, k + 1, n - k)) if k < n else 1.0
-    return Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha)
+
+    def interval(hits: int) -> tuple[float, float]:
+        lo = float(beta.ppf(alpha / 2, hits, n - hits + 1)) if hits else 0.0
+        return lo, float(beta.isf(alpha / 2, hits + 1, n - hits)) if hits < n else 1.0
+
+    lo, hi = interval(k)
+    caught = violations(interval, n)
+    return Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, power=caught)
 
 
 def decide(
@@ -70,10 +76,14 @@ def decide(
             raise ValueError(f"decide({name!r}) asked for {size} trials and got {events.size}.")
         trials, hits, block = trials + size, hits + int(events.sum()), block + 1
         lo, hi = confidence_sequence(hits, trials, alpha)
-        seen = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha)
+        seen = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, power=_power(trials, alpha))
         told = seen.at_most(at_most) if at_most is not None else seen.at_least(at_least or 0.0)
         if told.truth.value != "undecided" or trials >= lab.trials:
             return told
+
+
+def _power(trials: int, alpha: float) -> Callable[[str, float], float]:
+    return violations(lambda hits: confidence_sequence(hits, trials, alpha), trials, early=alpha)
 
 
 def confidence_sequence(hits: int, trials: int, alpha: float) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 
 from grokverify._evidence import Comparison, Grade, Measurement, Truth
 from grokverify._lab import Lab
+from grokverify.stats._caught import violations
 from grokverify.stats._frequency import BLOCK
 
 # From tiny bets, which find small gaps in many trials, to large ones, which find large gaps fast.
@@ -68,22 +69,42 @@ def decide_mean(
         if seen.size < lab.trials and not _settled(seen, low, high, bound, alpha):
             continue  # the enclosure, dearer, is only needed once
         lo, hi = mean_sequence(seen, low, high, alpha)
-        value = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha)
+        caught = _power(seen.size, low, high, alpha)
+        value = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, power=caught)
         told = value.at_most(bound) if at_most is not None else value.at_least(bound)
         if told.truth is not Truth.UNDECIDED or seen.size >= lab.trials:
             return told
 
 
+def _power(trials: int, low: float, high: float, alpha: float) -> Callable[[str, float], float]:
+    """For trials that only take the values low and high, which vary most."""
+    ends = np.array([low, high])
+
+    def interval(hits: int) -> tuple[float, float]:
+        return mean_sequence(ends, low, high, alpha, np.array([trials - hits, hits]))
+
+    return violations(interval, trials, early=alpha, low=low, high=high)
+
+
 def mean_sequence(
-    seen: NDArray[np.float64], low: float, high: float, alpha: float
+    seen: NDArray[np.float64],
+    low: float,
+    high: float,
+    alpha: float,
+    times: NDArray[np.int64] | None = None,
 ) -> tuple[float, float]:
     """The confidence sequence for the mean of trials in [low, high], after these trials.
+
+    Args:
+        seen: the trials, or the values that they took.
+        times: how often each value was taken; once where left out.
 
     Returns:
         The means that neither of two bettors with alpha/2 each has ruled out, rounded outwards.
     """
     unit = (seen - low) / (high - low)
-    below, above = _least_mean(unit, alpha / 2), _least_mean(1.0 - unit, alpha / 2)
+    below = _least_mean(unit, alpha / 2, times=times)
+    above = _least_mean(1.0 - unit, alpha / 2, times=times)
     return low + (high - low) * below, high - (high - low) * above
 
 
@@ -140,22 +161,31 @@ def _block(name: str, drawn: Any, size: int) -> NDArray[np.float64]:
     return values
 
 
-def _log_capital(seen: NDArray[np.float64], mean: float) -> float:
+def _log_capital(
+    seen: NDArray[np.float64], mean: float, times: NDArray[np.int64] | None = None
+) -> float:
     """Log of the capital won against "the mean is at most this", averaged over the fractions."""
     with np.errstate(divide="ignore"):
-        won = np.log1p(_FRACTIONS[:, None] * (seen[None, :] / mean - 1.0)).sum(axis=1)
+        gains = np.log1p(_FRACTIONS[:, None] * (seen[None, :] / mean - 1.0))
+    won = gains.sum(axis=1) if times is None else gains @ times
     return float(logsumexp(won) - np.log(_FRACTIONS.size))
 
 
-def _least_mean(seen: NDArray[np.float64], alpha: float, top: float = 1.0) -> float:
+def _least_mean(
+    seen: NDArray[np.float64],
+    alpha: float,
+    top: float = 1.0,
+    times: NDArray[np.int64] | None = None,
+) -> float:
     """The smallest mean that is not ruled out; the capital decreases in the mean, so bisect."""
     edge = -np.log(alpha)
     out, inside = 0.0, top
-    if not seen.any() or _log_capital(seen, top) >= edge:
-        return 0.0 if not seen.any() else top
+    some = seen.any() if times is None else (seen * times).any()
+    if not some or _log_capital(seen, top, times) >= edge:
+        return top if some else 0.0
     for _ in range(60):
         middle = (out + inside) / 2
-        if middle > 0 and _log_capital(seen, middle) < edge:
+        if middle > 0 and _log_capital(seen, middle, times) < edge:
             inside = middle
         else:
             out = middle

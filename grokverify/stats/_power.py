@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta
 
 from grokverify._evidence import Comparison, Grade, Measurement
 from grokverify._lab import Lab
+from grokverify.stats._caught import first as _first, share_caught
 from grokverify.stats._frequency import confidence_sequence
 from grokverify.stats._mean import mean_sequence
 
@@ -73,24 +73,11 @@ def power(
             lo, hi = confidence_sequence(hits, trials, alpha)
         return lo > bound if above else hi < bound
 
-    needed = _first(fails, trials)
     name = f"{told.name}: caught with {100 * chance:g} % power"
     # A run that stops early may stop wrongly, with probability alpha at most: pay for that too.
-    missed = 1 - chance - alpha
-    if needed is None or missed <= 0:
+    share = share_caught(_first(fails, trials), trials, 1 - chance - alpha)
+    if share is None:
         value = math.inf if above else -math.inf
-    else:  # the p at which fewer hits than needed have just this probability (Clopper-Pearson)
-        share = float(beta.isf(missed, needed, trials - needed + 1))
+    else:
         value = low + (high - low) * (share if above else 1 - share)
     return Measurement(name, value, value, Grade.STATISTICAL, risk=1 - chance)
-
-
-def _first(fails: Callable[[int], bool], trials: int) -> int | None:
-    """The fewest violating trials with which the decision fails; failing is monotone."""
-    if not fails(trials):
-        return None
-    short, enough = 0, trials
-    while enough - short > 1:
-        middle = (short + enough) // 2
-        short, enough = (short, middle) if fails(middle) else (middle, enough)
-    return enough

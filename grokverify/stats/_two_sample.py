@@ -24,6 +24,7 @@ import torch
 
 from grokverify._evidence import Comparison, Grade, Measurement
 from grokverify._lab import Lab
+from grokverify.stats._caught import CHANCE
 from grokverify.stats._trend import table
 
 Source = Callable[[Lab, int], Any]
@@ -87,7 +88,14 @@ def same_law(
     lo, hi = 0.0, math.inf
     if margin is not None:
         lo, hi = discrepancy(torch.cat(kept[0]), torch.cat(kept[1]), scale, alpha / 2)
-    value = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, unit="discrepancy")
+
+    def caught(_: str, bound: float) -> float:  # it, less the errors of both, is still beyond
+        v = 2 / (n * rounds)
+        return bound + _radius(v, alpha / 2) + _radius(v, 1 - CHANCE)
+
+    value = Measurement(
+        name, lo, hi, Grade.STATISTICAL, risk=alpha, unit="discrepancy", power=caught
+    )
     return value.at_most(margin or 0.0)
 
 
@@ -158,8 +166,12 @@ def discrepancy(
         weight * _mean_kernel(a, b, scale) for a, b, weight in ((x, x, 1), (y, y, 1), (x, y, -2))
     )
     value, v = math.sqrt(max(0.0, square)), 1 / x.shape[0] + 1 / y.shape[0]
-    radius = math.sqrt(v) * (1 + math.sqrt(-math.log(alpha)))
+    radius = _radius(v, alpha)
     return max(0.0, value - radius), value + radius
+
+
+def _radius(v: float, alpha: float) -> float:
+    return math.sqrt(v) * (1 + math.sqrt(-math.log(alpha)))
 
 
 def pair_products(x: torch.Tensor) -> torch.Tensor:
