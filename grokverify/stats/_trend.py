@@ -81,8 +81,7 @@ def monotone(
         if not settled and trials < lab.trials:
             continue
         lo, hi = least_mean_step(np.concatenate(blocks), reach, alpha)
-        caught = _step_power(trials, reach, alpha / (2 * steps.shape[1]), early=alpha)
-        unit = "least mean step"
+        caught, unit = _step_power(trials, reach, alpha, steps.shape[1]), "least mean step"
         value = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, unit=unit, power=caught)
         told = value.at_least(at_least)
         if told.truth is not Truth.UNDECIDED or trials >= lab.trials:
@@ -123,8 +122,7 @@ def monotone_signs(
     for steps, trials in _steps(name, draw_block, lab, block, falling):
         hits = hits + ((steps >= 0) if ties else (steps > 0)).sum(axis=0)
         lo, hi = least_frequency(hits, trials, alpha)
-        caught = _rise_power(trials, alpha / (2 * hits.size), early=alpha)
-        unit = "least P(rise)"
+        caught, unit = _rise_power(trials, alpha, hits.size), "least P(rise)"
         value = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, unit=unit, power=caught)
         told = value.at_least(at_least)
         if told.truth is not Truth.UNDECIDED or trials >= lab.trials:
@@ -133,23 +131,23 @@ def monotone_signs(
 
 
 def _step_power(
-    trials: int, reach: float, alpha: float, early: float
+    trials: int, reach: float, alpha: float, steps: int
 ) -> Callable[[str, float], float]:
     """One step alone is too small, in differences of -reach and reach, which vary most."""
     ends = np.array([1.0, 0.0])
 
     def interval(hits: int) -> tuple[float, float]:
-        most = _least_mean(ends, alpha, times=np.array([trials - hits, hits]))
+        most = _least_mean(ends, alpha / (2 * steps), times=np.array([trials - hits, hits]))
         return -math.inf, reach - 2 * reach * most
 
-    return violations(interval, trials, early=early, low=-reach, high=reach)
+    return violations(interval, trials, early=alpha, low=-reach, high=reach)
 
 
-def _rise_power(trials: int, alpha: float, early: float) -> Callable[[str, float], float]:
+def _rise_power(trials: int, alpha: float, steps: int) -> Callable[[str, float], float]:
     def interval(hits: int) -> tuple[float, float]:
-        return -math.inf, confidence_sequence(hits, trials, alpha)[1]
+        return -math.inf, confidence_sequence(hits, trials, alpha / (2 * steps))[1]
 
-    return violations(interval, trials, early=early)
+    return violations(interval, trials, early=alpha)
 
 
 def _gains(steps: NDArray[np.float64], reach: float, share: float) -> NDArray[np.float64]:
