@@ -88,14 +88,8 @@ def same_law(
     lo, hi = 0.0, math.inf
     if margin is not None:
         lo, hi = discrepancy(torch.cat(kept[0]), torch.cat(kept[1]), scale, alpha / 2)
-
-    def caught(_: str, bound: float) -> float:  # it, less the errors of both, is still beyond
-        v = 2 / (n * rounds)
-        return bound + _radius(v, alpha / 2) + _radius(v, 1 - CHANCE)
-
-    value = Measurement(
-        name, lo, hi, Grade.STATISTICAL, risk=alpha, unit="discrepancy", power=caught
-    )
+    unit, power = "discrepancy", _power(n * rounds, alpha / 2)
+    value = Measurement(name, lo, hi, Grade.STATISTICAL, risk=alpha, unit=unit, power=power)
     return value.at_most(margin or 0.0)
 
 
@@ -168,6 +162,11 @@ def discrepancy(
     value, v = math.sqrt(max(0.0, square)), 1 / x.shape[0] + 1 / y.shape[0]
     radius = _radius(v, alpha)
     return max(0.0, value - radius), value + radius
+
+
+def _power(n: int, alpha: float) -> Callable[[str, float], float]:
+    """A discrepancy that is beyond the bound even when both errors make it smaller."""
+    return lambda _, bound: bound + _radius(2 / n, alpha) + _radius(2 / n, 1 - CHANCE)
 
 
 def _radius(v: float, alpha: float) -> float:
