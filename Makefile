@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: verify test theorems lint env bench clean
+.PHONY: verify test theorems lint env bench docs reference trust clean
 
 verify: env
 	OMP_NUM_THREADS=1 $(BIN)/grokverify run --profile quick --workers $(WORKERS) --out reports/latest
@@ -23,6 +23,17 @@ lint: env
 
 bench: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/bench --benchmark-only
+
+docs: env
+	$(BIN)/python docs/api.py docs/api
+
+# Every claim at smoke, on the CPU, from seed 0; tests hold later runs and pages against it.
+reference: env
+	OMP_NUM_THREADS=1 $(BIN)/grokverify run --profile smoke --device cpu --seed 0 --workers $(WORKERS) --out reports/reference
+
+# What the verdicts of `make verify` rest on.
+trust:
+	$(BIN)/grokverify trust reports/latest/records.jsonl > TRUST.md
 
 env: $(STAMP)
 

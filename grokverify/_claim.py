@@ -200,6 +200,11 @@ class Claim:
                     "make it with check.but(...)."
                 )
 
+    def _repr_html_(self) -> str:
+        from grokverify.report import claim_card
+
+        return claim_card(self)
+
     def expected(self, profile: str) -> Verdict:
         if isinstance(self.expect, Verdict):
             return self.expect

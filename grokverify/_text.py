@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from grokverify._verdict import Record, Verdict
+from grokverify._evidence import Measurement, Truth, show
+from grokverify._verdict import Outcome, Record, Verdict
 
 ICONS = {
     Verdict.VERIFIED: "✓",
@@ -43,6 +45,43 @@ def line(record: Record, *, colour: bool = False) -> str:
         word = f"\x1b[{_COLOURS[record.verdict]}m{word}\x1b[0m"
     note = "" if record.as_expected else f"  expected {record.expect.value}"
     return f"{word} {how:<24} {record.seconds:7.2f} s  {safe(record.claim, 90)}{note}"
+
+
+def card(record: Record, width: int = 92) -> str:
+    """One record as a small card: verdict, source, statement, constants, witness and gap."""
+    best = record.strongest
+    how = f" · {best.grade.name.lower()} × {best.coverage}" if best else ""
+    head = f"{ICONS[record.verdict]} {record.verdict.value}{how} · {record.seconds:.2f} s"
+    if not record.as_expected:
+        head += f" · expected {record.expect.value}"
+    where = ", ".join(filter(None, (record.source.get("paper"), record.source.get("locator"))))
+    parts = [record.title, where, record.statement, *(_constants(best) if best else ())]
+    if best and best.witness is not None and best.truth is Truth.FAILS:
+        told = ", ".join(f"{k} = {v}" for k, v in best.witness.items()) or "the only case"
+        parts.append(f"counterexample: {told}")
+    if record.reason and not record.as_expected:
+        parts.append(record.reason)
+    if record.gap:
+        parts.append(f"not covered: {record.gap}")
+    lines = [f"┌ {head}"]
+    for part in parts:
+        wrapped = textwrap.wrap(safe(part, 600), width - 2) or [""]
+        lines += [f"│ {one}" for one in wrapped]
+    return "\n".join([*lines, f"└ {safe(record.claim, 120)}"])
+
+
+def _constants(o: Outcome, most: int = 6) -> list[str]:
+    told = []
+    for m in o.constants[:most]:
+        printed = f"   (printed {show_printed(m)})" if m.printed is not None else ""
+        told.append(f"{m}{printed}")
+    rest = len(o.constants) - most
+    return [*told, f"and {rest} more constants"] if rest > 0 else told
+
+
+def show_printed(m: Measurement) -> str:
+    """The paper's number or formula."""
+    return m.printed if isinstance(m.printed, str) else show(m.printed or 0)
 
 
 def table(records: Sequence[Record], *, colour: bool = False) -> Iterable[str]:

@@ -150,6 +150,10 @@ class Record:
 
         return card(self)
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """A terminal session of IPython shows the few lines of ``explain``, not every field."""
+        printer.text(self.explain())
+
 
 def judge(checks: Sequence[Outcome], controls: Sequence[Outcome]) -> tuple[Verdict, str]:
     """Fold the outcomes into a verdict and the reason for it."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import textwrap
+from pathlib import Path
 
-from grokverify.cli._base import OK, Command, Usage, items, nearest
+from grokverify.cli._base import LATEST, OK, Command, Usage, items, nearest, read
 
 
 def add(command: Command) -> None:
     """Register the commands."""
     listing = command("list", _list, "the ledger: numbered statements and their claims")
     listing.add_argument("--paper", help="only this paper, e.g. mohamadi2024")
-    command("show", _show, "one item of the ledger").add_argument("id")
+    showing = command("show", _show, "one item of the ledger, and what became of its claims")
+    showing.add_argument("id")
+    showing.add_argument("--records", default=f"{LATEST}/records.jsonl", help="of an earlier run")
 
 
 def _list(args: argparse.Namespace) -> int:
@@ -23,12 +27,17 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _show(args: argparse.Namespace) -> int:
+    from grokverify._text import card
+
     known = items()
+    made = {r.claim: r for r in read(args.records)} if Path(args.records).is_file() else {}
     for item in known:
         if args.id == item.id or args.id in dict(item.claims):
             print(f"{item.id}  ({item.locator}; {item.origin}; {item.cost})\n{item.statement}")
             for name, ref in item.claims:
                 print(f"  claim {name}\n    grokverify run {shlex.quote(ref)}")
+                if name in made:
+                    print(textwrap.indent(card(made[name]), "    "))
             if item.unchecked:
                 print(f"  not checked: {item.unchecked}")
             return OK

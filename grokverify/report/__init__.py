@@ -73,3 +73,10 @@ def card(record: Record) -> str:
     from grokverify.report._page import one_card
 
     return one_card(record)
+
+
+def claim_card(claim: Any) -> str:
+    """A compact HTML card of a claim that was not run yet, for notebooks."""
+    from grokverify.report import _page
+
+    return _page.claim_card(claim)

@@ -7,6 +7,7 @@ import hashlib
 from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -132,5 +133,11 @@ def _told(records: list[Record]) -> str:
 
 def one_card(record: Record) -> str:
     """A card for notebooks; it brings its own few styles and follows the notebook's colours."""
-    (view,) = claims([record], plots=False)
-    return _environment().get_template("card.html.j2").render(c=view)
+    (view,) = claims([record])
+    plots = [p for k in view.checks for p in k.plots][:2]
+    return _environment().get_template("card.html.j2").render(c=view, plots=plots)
+
+
+def claim_card(claim: Any) -> str:
+    """A card of a claim that nobody has run yet: what is stated and what would refute it."""
+    return _environment().get_template("claim_card.html.j2").render(c=claim)

@@ -283,3 +283,31 @@ def test_a_card_is_small_and_complete(samples, parse) -> None:
     assert "Not covered: Only three primes." in text
     assert not tree.all("img")
     assert samples[0]._repr_html_() == card(samples[0])
+
+
+def test_a_card_shows_the_plots_and_a_claim_has_a_card_before_it_runs(samples, parse) -> None:
+    from grokverify import Claim, Source, check, exact
+
+    tree = parse(card(samples[0]))
+    assert [a["role"] for a in tree.all("svg")] == ["img"]
+
+    @check(dict(n=1), dict(n=2))
+    def small(lab, n, top=3):
+        yield exact("n", n).at_most(top)
+
+    one = Claim(
+        id="t/small",
+        source=Source("A paper", "Lemma 1 <script>"),
+        title="Small numbers",
+        statement="$n < 4$",
+        hypotheses=("$n$ is listed",),
+        checks=(small.part("the bound"),),
+        controls=(small.but(top=1), small.but(top=2).must_hold()),
+        gap="Two cases.",
+    )
+    tree = parse(one._repr_html_())
+    text = plain(tree.text)
+    assert "Small numbers · A paper, Lemma 1 <script>" in text
+    assert "Check small (on the bound): fails with top=1; holds with top=2" in text
+    assert "Not covered: Two cases. Not run yet: verify(claim, Lab()) · t/small" in text
+    assert not tree.all("script")
