@@ -21,6 +21,7 @@ from grokverify import _isolate, executors, ledger, records
 from grokverify._lab import Lab
 from grokverify._machine import describe
 from grokverify._ongoing import Job
+from grokverify._progress import Progress
 from grokverify._run import find, perform, run
 from grokverify._text import counts, durations, line, safe, table
 from grokverify._verdict import Record, Verdict
@@ -85,11 +86,12 @@ class Batch:
         todo = [ref for ref in refs if ref not in again]
         todo.sort(key=lambda ref: _COSTS.index(self.costs.get(ref, "seconds")))  # cheapest first
         try:
-            for record in self._verify(todo):
-                self.done.append(record)
-                records.append(self._partial, record)
-                print(f"[{len(self.done):>3}/{len(refs)}] {line(record, colour=_colour())}")
-                sys.stdout.flush()
+            with Progress(todo, self.workers, self._last_time()) as progress:
+                for record in self._verify(todo):
+                    self.done.append(record)
+                    records.append(self._partial, record)
+                    told = f"[{len(self.done):>3}/{len(refs)}] {line(record, colour=_colour())}"
+                    progress.finished(record.ref, record.seconds, told)
         except _Terminated:
             print(f"grokverify: terminated; {self._kept()}", file=sys.stderr)
             return 128 + signal.SIGTERM
@@ -103,6 +105,14 @@ class Batch:
             signal.signal(signal.SIGTERM, previous)
         self.done.sort(key=lambda r: (order.get(r.ref, len(order)), r.claim))
         return self._close(time.perf_counter() - start)
+
+    def _last_time(self) -> dict[str, float]:
+        """Seconds that each claim took in the earlier run of this folder, for the progress line."""
+        path = self.out / "records.jsonl"
+        if not (sys.stderr.isatty() and path.is_file()):
+            return {}
+        earlier = [r for r in records.read(path)[0] if r.lab.get("profile") == self.lab.profile]
+        return {r.ref: r.seconds for r in earlier}
 
     @property
     def _partial(self) -> Path:
