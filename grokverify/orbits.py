@@ -133,6 +133,22 @@ def pair_moments(p: int, m: int) -> list[Fraction]:
     return result
 
 
+def moments_by_differences(p: int, m: int) -> list[Fraction]:
+    """The same C_0, ..., C_m from the law of the differences of two images alone: p may be large.
+
+    Of a pair of images u, v the first is uniform and v - u is independent of it: zero for equal
+    symbols, uniform on 1, ..., p-1 for distinct ones. So both sums vanish with probability 1/p
+    times that of d such differences adding up to zero. Takes m p additions of integers, where
+    ``pair_moments`` goes through m p^4 pairs of pairs.
+    """
+    ways, total, result = [1] + [0] * (p - 1), 1, []  # ways to reach each difference
+    for _ in range(m + 1):
+        result.append(Fraction(ways[0], p * total))
+        ways = [total - w for w in ways]  # every nonzero step ends here, from anywhere else
+        total *= p - 1
+    return result
+
+
 def distances(p: int, m: int) -> NDArray[np.int64]:
     """In how many slots two points of [p]^m differ, shape (p^m, p^m)."""
     points = np.indices((p,) * m).reshape(m, -1)

@@ -24,6 +24,7 @@ from grokverify.orbits import (
     expected_distance,
     expected_regression_loss,
     krawtchouk,
+    moments_by_differences,
     pair_moments,
     second_moment,
     solve,
@@ -93,6 +94,16 @@ def test_pair_moments_fill_the_enumerated_moment(p, m):
     )
     for i, j in np.ndindex(seen.sums.shape):
         assert Fraction(int(seen.sums[i, j]), seen.order) == C[d[i, j]]
+
+
+@pytest.mark.parametrize(("p", "m"), [(2, 1), (2, 5), (3, 4), (5, 3), (6, 3), (11, 2)])
+def test_moments_by_differences_are_those_of_pairs(p, m):
+    assert moments_by_differences(p, m) == pair_moments(p, m)
+
+
+def test_moments_by_differences_at_a_size_that_pairs_cannot_reach():
+    said = [(1 - Fraction(1 - 97) ** (1 - d)) / 97**2 for d in range(5)]
+    assert moments_by_differences(97, 4) == said
 
 
 @pytest.mark.parametrize(("p", "m"), [(2, 4), (3, 3), (5, 2)])

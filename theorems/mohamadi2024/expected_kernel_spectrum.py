@@ -110,6 +110,7 @@ def least_by_signs(lab, p, h, scale, slope=8.0):
         f"least eigenvalue of E K, p = {p}, sigma_W = 1", x=h, y=found, printed=4 * h,
         xlabel="h", beside="4 h sigma^4 of Proposition B.3",
     )  # fmt: skip
+    yield approx("least eigenvalue of E K over h sigma^4", found / h).beside(printed="at least 4")
     yield approx("relative error of the formula", abs(found / floor - 1), 1e-12).at_most(1e-9)
 
 

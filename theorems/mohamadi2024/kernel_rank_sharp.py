@@ -16,11 +16,12 @@ Cost: n^2 h p operations a rank.
 import itertools
 import math
 from bisect import bisect_left
+from fractions import Fraction
 
 import numpy as np
 import sympy
 
-from grokverify import Claim, Source, check, exact, row, series
+from grokverify import Claim, Source, approx, check, exact, row, series
 from grokverify.kernels import entk, inputs, jacobian, most_frequent
 from grokverify.linalg.exact import PRIME, rank_exact, rank_mod_prime
 from grokverify.nets import quadratic
@@ -73,6 +74,8 @@ def rank_on_the_grid(lab, p, h, unit=per_unit):
     W, V = field(lab, "W", h, 2 * p), field(lab, "V", p, h)
     rank = rank_mod_prime(jacobian(W, V, x, modulus=PRIME))
     yield exact("rank on all inputs", rank).equals(min(p**3, h * unit(p)))
+    if h == 1:
+        yield exact("rank of one unit, less 3p", rank - 3 * p).beside(printed="at most 0")
     yield row(p=p, h=h, rank=rank, printed_bound=min(p**3, 3 * p * h))
     yield series(
         f"rank of the eNTK on all inputs, p = {p}", x=h, y=rank, printed=min(p**3, 3 * p * h),
@@ -234,11 +237,22 @@ def least_width(lab, p, n, ceiling=most_frequent_c):
         V_zero=least["zero"], n_over_3p_minus_2=math.ceil(n / (3 * p - 2)),
         n_over_3p=f"{n / (3 * p):.2f}", printed_sufficient=math.ceil(printed),
     )  # fmt: skip
+    lowest, zero, generic = math.ceil(n / (3 * p - 2)), least["zero"], least["generic"]
+    yield exact(
+        "least width, generic V, over ceil(n / (3p - 2))", Fraction(generic, lowest)
+    ).beside(printed="36 rho_c log(n/delta) is enough, n / (3p) is not")
+    yield exact("least width, V = 0, over rho_c", Fraction(zero, rho)).beside(
+        printed="36 log(n/delta)"
+    )
+    yield approx("width of Theorem 3.1 over the least, V = 0, delta = 0.05", printed / zero)
     label = dict(x=n, xlabel="n", ylabel="width", log="xy")
-    yield series("least width, generic V, beside n/(3p)", y=least["generic"],
-                 printed=n / (3 * p), **label)  # fmt: skip
-    yield series("least width, V = 0, beside 36 rho_c log(n/0.05)", y=least["zero"],
-                 printed=printed, **label)  # fmt: skip
+    # Three thresholds: ceil(n / (3p - 2)) from the rank, rho_c at V = 0, 36 rho_c log(n / 0.05).
+    yield series("smallest full-rank width, generic V, and ceil(n / (3p - 2))", y=generic,
+                 printed=lowest, beside="ceil(n / (3p - 2))", **label)  # fmt: skip
+    yield series("smallest full-rank width, V = 0, and rho_c", y=zero, printed=rho,
+                 beside="rho_c", **label)  # fmt: skip
+    yield series("smallest full-rank width, V = 0, and what Theorem 3.1 asks for", y=zero,
+                 printed=printed, beside="36 rho_c log(n / 0.05)", **label)  # fmt: skip
 
 
 almost_sure_width = Claim(

@@ -70,7 +70,9 @@ def small_moduli(lab, p, C=Fraction(4, 27)):
     n_printed = max([0, *(n for n in range(1, len(least)) if 2 * printed_d1(p, n) >= p)])
     yield exact("C", C)
     yield exact("E L over p/2", least[largest_below(C, p)] / Fraction(p, 2)).at_least(1)
-    yield exact("largest C at one p", Fraction(n_star + 1, p**3))
+    yield exact("largest C at one p", Fraction(n_star + 1, p**3)).beside(
+        printed="some C > 0; 2/27 from Theorem D.1"
+    )
     yield exact("largest C at one p, by Theorem D.1", Fraction(n_printed + 1, p**3))
     yield row(p=p, n_star=n_star, n_star_by_d1=n_printed, largest_C=Fraction(n_star + 1, p**3))
     yield series(

@@ -233,6 +233,7 @@ def beyond_slices(lab, p, m, exponent=lambda p, m: Fraction(m - 1, p - 1)):
     largest = max(s.value for s in spectrum(pair_moments(p, m), p) if s.degree > 1)
     bound = exp_below(exponent(p, m)) / p
     yield exact("eigenvalue over its printed bound", largest / bound).at_most(1)
+    yield exact("p times the eigenvalue", p * largest).beside(printed="exp((m-1) / (p-1))")
     if m == 3:
         name = "largest form off the slices, beside Lemma D.9"
         yield series(name, x=p, y=largest, printed=float(bound), xlabel="p", log="y")

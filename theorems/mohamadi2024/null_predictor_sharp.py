@@ -30,6 +30,7 @@ from grokverify.orbits import (
     affine,
     expected_distance,
     expected_regression_loss,
+    moments_by_differences,
     pair_moments,
     second_moment,
     spectrum,
@@ -84,6 +85,36 @@ def ky_fan(lab, p, bound=sharp):
     wrong = sum(tail(spaces, n) / p != bound(p, n) for n in ns)
     yield exact("values of n where the bound is not Ky Fan's", wrong).equals(0)
     yield exact("largest n with a positive bound", (p - 1) ** 3)
+
+
+@check(lambda lab: [dict(p=p) for p in lab.pick(smoke=(23,), quick=(23, 47, 97))])
+def at_large_p(lab, p, bound=sharp, slots=3):
+    """Equality at the sizes of the experiments: 1 and products of differences are eigenvectors.
+
+    (e_i - e_i') x (e_j - e_j') x (e_k - e_k') has eight entries, so that Sigma times it is a signed
+    sum of eight tensors C_d; then the span of 1 and n - 1 such products leaves the bound exactly.
+    """
+    C = moments_by_differences(p, 3)
+    whole = np.array([int(c * p**2 * (p - 1) ** 2) for c in C])  # p^2 (p-1)^2 C_d is whole
+    spaces = {space.degree: space.value for space in spectrum(C, p)}
+    axes, off = np.ogrid[:p, :p, :p], 0
+    for trial in range(3):
+        ends = [lab.at([trial, slot]).permutation("ends", p)[:2].tolist() for slot in range(3)]
+        image, v = np.zeros((2, p, p, p), dtype=np.int64)
+        for signs in itertools.product((0, 1), repeat=3):
+            at = [e[i] for e, i in zip(ends, signs, strict=True)]
+            d = sum((axis != i).astype(np.int64) for axis, i in zip(axes, at, strict=True))
+            image += (-1) ** sum(signs) * whole[d]
+            v[tuple(at)] = (-1) ** sum(signs)
+        value = spaces[slots] * p**2 * (p - 1) ** 2
+        off += int((image * value.denominator != value.numerator * v).sum())
+    yield exact("entries of Sigma v other than l v", off).equals(0)
+    top = 1 + (p - 1) ** 3
+    drawn = lab.integers("n", 2, top, 50).tolist()
+    wrong = sum(tail(spectrum(C, p), n) / p != bound(p, n) for n in (1, 2, p, *drawn, top))
+    yield exact("values of n where such spaces leave another loss", wrong).equals(0)
+    n_star = 1 + (p - 2) * (p - 1) ** 2 // 2
+    yield row(p=p, n_star=n_star, share=float(Fraction(n_star, p**3)), zero_loss_from=top)
 
 
 @check(lambda lab: [dict(p=p) for p in lab.pick(smoke=(2, 3), quick=(2, 3, 4, 5))])
@@ -188,6 +219,7 @@ sharp_bound = Claim(
     ),
     checks=(
         ky_fan.part("the bound"),
+        at_large_p.part("the bound"),
         every_space.part("the bound"),
         with_a_line.part("attained"),
         untouched_task.part("the bound"),
@@ -195,6 +227,8 @@ sharp_bound = Claim(
     controls=(
         ky_fan.but(bound=over_p_squared),
         ky_fan.but(bound=one_point_short),
+        at_large_p.but(bound=one_point_short),
+        at_large_p.but(slots=2),
         every_space.but(bound=over_p_squared),
         every_space.but(bound=one_point_short),
         with_a_line.but(bound=over_p_squared),
@@ -217,6 +251,9 @@ def corner_and_cube(lab, p, left_out=0):
     K = 1 + zero_sum_projector(p, 3)
     loss = expected_regression_loss(K, train, moment(p)) / p
     yield exact("E L", loss).equals(0)
+    yield exact("share of the inputs with zero loss", Fraction(len(train), p**3)).beside(
+        printed="1 - Omega(1) leaves p^2"
+    )
     yield row(p=p, n=len(train), share=Fraction(len(train), p**3), loss=loss)
     yield series(
         "least share of the inputs with zero loss",

@@ -7,6 +7,8 @@ Proposition B.4 needs it.
 Cost: integer matrices of a few dozen rows.
 """
 
+from fractions import Fraction
+
 import numpy as np
 import torch
 from hypothesis import strategies as st
@@ -44,6 +46,8 @@ def exactly(lab, p, n, constant=16, count=most_frequent, block=np.sum):
         wrong = not is_semidefinite(largest * np.eye(n, dtype=int) - L)
         yield exact("L_k above its largest block", int(wrong)).equals(0)
         yield exact("largest eigenvalue of L_k", largest).at_most(constant * s**4 * rho)
+        share = Fraction(largest, s**4 * most_frequent(x[2]))
+        yield exact("largest eigenvalue of L_k over s^4 rho_c", share).beside(printed="at most 16")
         if k == 0:
             yield row(p=p, n=n, rho_c=rho, norm=largest, bound=constant * s**4 * rho)
             yield series(
