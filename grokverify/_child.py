@@ -11,6 +11,8 @@ import time
 import traceback
 from typing import Any
 
+DEAD_DEVICE = 86  # exit code
+
 
 def main() -> None:
     """Serve tasks until the input ends. What a claim prints goes to stderr, not into the answer."""
@@ -21,7 +23,9 @@ def main() -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
     for line in tasks:
-        answers.write(json.dumps(_answer(json.loads(line))) + "\n")
+        answer = _answer(json.loads(line))
+        _leave_a_dead_device()
+        answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
 
@@ -37,6 +41,23 @@ def _answer(task: dict[str, Any]) -> dict[str, str]:
         return {"text": perform(Job(task["do"], task["ref"], lab, task["more"]))}
     except Exception as e:
         return {"why": f"{type(e).__name__}: {e}", "trace": traceback.format_exc(limit=-3)}
+
+
+def _leave_a_dead_device() -> None:
+    """End this process where the CUDA context is lost: every later call would fail in it.
+
+    An illegal access or a device assert is reported by some later call, perhaps of another claim;
+    so the answer is dropped, and the job is done again in a fresh process.
+    """
+    torch: Any = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return
+    try:
+        torch.cuda.synchronize()
+    except Exception:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(DEAD_DEVICE)
 
 
 def _die_with_parent(parent: int) -> None:

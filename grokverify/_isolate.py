@@ -21,6 +21,7 @@ import weakref
 from dataclasses import asdict
 from typing import IO
 
+from grokverify._child import DEAD_DEVICE
 from grokverify._lab import Lab
 from grokverify._ongoing import Gone, Job
 from grokverify._verdict import Record
@@ -162,6 +163,10 @@ class Child:
             outside = -code in (signal.SIGKILL, signal.SIGTERM)
             hint = " (out of memory, or killed from outside)" if outside else ""
             return Lost(f"worker lost: the process died of {name}{hint}", own=not outside)
+        if code == DEAD_DEVICE:
+            return Lost(
+                "worker lost: the CUDA device reported an error and its context died", own=True
+            )
         return Lost(f"worker lost: the process ended with exit code {code}", own=True)
 
     def close(self) -> None:

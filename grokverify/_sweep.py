@@ -18,6 +18,7 @@ from grokverify._lab import Lab
 from grokverify._notes import Item, Notes, agree, ends
 from grokverify._plan import CHEAP, Unit
 from grokverify._verdict import Outcome
+from grokverify.memory import is_out_of_memory, release
 
 
 class Skip(Exception):
@@ -55,6 +56,10 @@ def observe_case(check: Check, lab: Lab, case: dict[str, Any]) -> Iterator[Item]
         yield item
 
 
+_NO_ROOM = (
+    "(Out of memory: put the heavy step into grokverify.memory.in_batches, which goes on with "
+    "smaller batches, or make the case smaller at this profile.)"
+)
 _HOW_TO_YIELD = (
     "A check is a generator: it yields comparisons such as exact('rank', r).equals(n) or "
     "approx('defect', d).at_most(1e-9), measurements, row(...) and series(...)."
@@ -67,7 +72,7 @@ def sweep(check: Check, lab: Lab, unit: Unit) -> Notes:
     Ends at the first failing case; a negative control, at the first case by which it has felled
     every comparison that the unit says is standing.
     """
-    since, notes = time.perf_counter(), Notes()
+    since, notes, full = time.perf_counter(), Notes(), False
     observed = _Observed(check, lab, unit, notes)
     try:
         domain = check.cases(lab)
@@ -89,6 +94,10 @@ def sweep(check: Check, lab: Lab, unit: Unit) -> Notes:
     except Exception as e:
         notes.ended = True
         notes.error = "".join(traceback.format_exception(e, limit=-3))
+        full = is_out_of_memory(e)
+    if full:  # the exception is gone, and with it the frames that held the tensors
+        release()
+        notes.error = f"{notes.error.rstrip()} {_NO_ROOM}\n"
     if not notes.ended and not check.must and (unit.whole or unit.again):
         observed.again(math.inf if unit.again else max(CHEAP, (time.perf_counter() - since) / 5))
     notes.seconds = time.perf_counter() - since

@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "grokverify"
 WORDS = {"_evidence", "_proved", "_tally", "_verdict", "records"}
-PLACE = {"_lab", "_machine"}
+PLACE = {"_lab", "_machine", "memory"}
 CLAIM = {"_claim"}
 ENGINE = {"_adversary", "_notes", "_ongoing", "_plan", "_sweep", "_verify", "_run"}
 FRONTS = {"__init__", "__main__", "plugin", "cli", "report", "ledger", "testing", "executors"}
