@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: verify test theorems lint env bench docs reference trust clean
+.PHONY: verify test faults theorems lint env bench docs reference trust clean
 
 verify: env
 	OMP_NUM_THREADS=1 $(BIN)/grokverify run --profile quick --workers $(WORKERS) --out reports/latest
 
 test: env lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n $(WORKERS) -m "not slow"
+
+faults: env
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests -m fault
 
 theorems: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) -m theorem --theorem-profile quick theorems

@@ -99,7 +99,8 @@ class Batch:
             print(f"grokverify: interrupted; {self._kept()}", file=sys.stderr)
             return 128 + signal.SIGINT
         except OSError as e:
-            print(f"grokverify: {e}; {self._kept()}", file=sys.stderr)
+            why = f"the output folder {self.out} cannot be written ({e.strerror or e})"
+            print(f"grokverify: {why}; {self._kept()}", file=sys.stderr)
             return ERROR
         finally:
             signal.signal(signal.SIGTERM, previous)

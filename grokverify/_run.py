@@ -139,6 +139,8 @@ def _load(target: str) -> ModuleType:
                     "'.py'; for a package install it or run where it can be imported."
                 ) from None
             raise
+    if "\0" in target:
+        raise LookupError(f"there is no file {target!r}; a name holds no NUL.")
     path = Path(target).resolve()
     if not path.is_file():
         raise LookupError(f"there is no file {target!r} (looked at {path}).")

@@ -18,7 +18,11 @@ def claim(**changed):
     return Claim(**{**fields, **changed})
 
 
-@pytest.mark.parametrize("bad", ["../x", "a b", "A/b", "", "a//b", "<script>", "a/../b", "x" * 200])
+@pytest.mark.fault(21)
+@pytest.mark.parametrize(
+    "bad",
+    ["../x", "a b", "A/b", "", "a//b", "<script>", "a/../b", "x" * 200, "/etc/x", "a\0b", "..\\x"],
+)
 def test_a_malformed_id_is_refused(bad):
     with pytest.raises(ValueError, match="is malformed. Use lower-case words"):
         claim(id=bad)

@@ -92,6 +92,7 @@ def test_a_run_writes_records_and_a_report_and_says_where(go):
     assert "\x1b[" not in out.out  # not a terminal: plain lines
 
 
+@pytest.mark.fault(1)
 def test_an_error_does_not_stop_the_others(go):
     code, out = go(BROKEN + TRUE)
     assert code == 4
@@ -99,6 +100,7 @@ def test_an_error_does_not_stop_the_others(go):
     assert "out of chalk" in out.out
 
 
+@pytest.mark.fault(24)
 def test_a_module_that_does_not_import_is_an_error_and_the_rest_runs(go):
     Path("bad.py").write_text("import no_such_thing_at_all\n")
     code, out = go(TRUE, "bad.py")
@@ -125,6 +127,7 @@ def test_a_duplicate_id_is_an_error_that_names_the_first(go):
     assert verdicts() == {"t/true": "verified", "again.py:true": "error"}
 
 
+@pytest.mark.fault(20)
 def test_hostile_text_reaches_neither_terminal_nor_page(go):
     evil = """
 evil = Claim(id="t/evil", source=SOURCE, title="<script>alert(1)</script>",
@@ -139,6 +142,7 @@ evil = Claim(id="t/evil", source=SOURCE, title="<script>alert(1)</script>",
     assert len(page) < 500_000
 
 
+@pytest.mark.fault(14)
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 def test_a_missing_gpu_is_one_line_that_says_what_to_do(go):
     code, out = go(TRUE, "--device", "cuda")
@@ -154,6 +158,7 @@ def test_an_unknown_device_is_a_usage_error(go):
     assert "unknown device 'abacus'; choose auto, cpu, cuda or cuda:N" in out.err
 
 
+@pytest.mark.fault(9)
 def test_an_unwritable_folder_is_said_before_anything_runs(go, tmp_path):
     Path("out").write_text("I am a file")
     code, out = go(TRUE)
@@ -227,6 +232,7 @@ def test_diff_tells_regressions_by_its_exit_code(go, capsys):
     assert "REGRESSION  t/true: verdict verified -> inconclusive" in capsys.readouterr().out
 
 
+@pytest.mark.fault(10)
 def test_damaged_records_are_reported_and_the_rest_is_read(go, capsys):
     go(TRUE)
     with open("out/records.jsonl", "a") as file:
@@ -238,6 +244,7 @@ def test_damaged_records_are_reported_and_the_rest_is_read(go, capsys):
     assert "t/true" in Path("page.html").read_text()
 
 
+@pytest.mark.fault(16)
 def test_two_workers_give_the_records_of_one(go):
     text = TRUE + FALSE.format(expect=", expect=Verdict.REFUTED")
     go(text)

@@ -53,6 +53,7 @@ def claims(tmp_path, monkeypatch):
 
 
 SMOKE = Lab(profile="smoke")
+SVD = "import torch; torch.linalg.svdvals(torch.arange(3e7).remainder(7919).reshape(5000, 6000))"
 
 
 def test_an_isolated_record_is_the_record(claims):
@@ -64,6 +65,7 @@ def test_an_isolated_record_is_the_record(claims):
     assert outside.verdict is Verdict.VERIFIED
 
 
+@pytest.mark.fault(4)
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -86,7 +88,8 @@ def test_a_segfault_leaves_its_stack_in_the_record(claims):
     assert "Fatal Python error: Segmentation fault" in record.checks[0].error
 
 
-@pytest.mark.parametrize("body", ["while True: pass", "ctypes.CDLL(None).sleep(100)"])
+@pytest.mark.fault(2, 3)
+@pytest.mark.parametrize("body", ["while True: pass", "ctypes.CDLL(None).sleep(100)", SVD])
 def test_a_hang_ends_at_the_timeout_in_python_and_in_c(claims, body):
     path = claims(body)
     assert verify_isolated(f"{path}:good", SMOKE, 60).verdict is Verdict.VERIFIED
@@ -98,6 +101,7 @@ def test_a_hang_ends_at_the_timeout_in_python_and_in_c(claims, body):
     assert verify_isolated(f"{path}:good", SMOKE, 60).verdict is Verdict.VERIFIED
 
 
+@pytest.mark.fault(4)
 def test_a_kill_from_outside_costs_nothing(claims):
     """The first attempt is killed; the second, with the same seeds, gives the record."""
     body = (
@@ -108,6 +112,7 @@ def test_a_kill_from_outside_costs_nothing(claims):
     assert verify_isolated(f"{path}:faulty", SMOKE).verdict is Verdict.VERIFIED
 
 
+@pytest.mark.fault(4)
 def test_kills_without_end_are_an_error(claims):
     record = verify_isolated(f"{claims('os.kill(os.getpid(), signal.SIGKILL)')}:faulty", SMOKE)
     assert record.verdict is Verdict.ERROR
@@ -128,6 +133,7 @@ def test_the_children_die_with_their_parent(claims):
     _wait_for(lambda: not _running(pid))
 
 
+@pytest.mark.fault(11)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_run_stops_soon_keeps_what_is_done_and_resumes(claims, number, code):
     path = claims("Path('started').touch(); Path('go').exists() or time.sleep(60)")

@@ -122,6 +122,7 @@ def by_claim(records):
     return {r.claim: timeless(r) for r in records}
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_claims_in_blocks_have_the_records_of_whole_ones(many, lab, workers):
     serial = by_claim(run(many, [lab], Now()))

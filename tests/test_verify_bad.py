@@ -15,6 +15,7 @@ def claim(*checks, controls=(), **fields):
     )
 
 
+@pytest.mark.fault(1)
 def test_an_exception_is_an_error_with_its_traceback(lab):
     @check()
     def broken(lab, x=0):
@@ -27,6 +28,7 @@ def test_an_exception_is_an_error_with_its_traceback(lab):
     assert "RuntimeError" in r.checks[0].error
 
 
+@pytest.mark.fault(7)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_nan_is_an_error_and_never_a_verdict(lab, value):
     @check()
@@ -38,6 +40,7 @@ def test_nan_is_an_error_and_never_a_verdict(lab, value):
     assert "never evidence" in r.reason
 
 
+@pytest.mark.fault(8)
 @pytest.mark.parametrize("wrong", [3.5, True, "holds", None, torch.zeros(2)])
 def test_a_wrong_type_is_an_error_that_shows_how_to_yield(lab, wrong):
     @check()
@@ -50,6 +53,7 @@ def test_a_wrong_type_is_an_error_that_shows_how_to_yield(lab, wrong):
     assert "it yields comparisons such as" in r.reason
 
 
+@pytest.mark.fault(8)
 def test_a_check_that_returns_instead_of_yielding_is_an_error(lab):
     @check()
     def bad(lab, x=0):
@@ -60,6 +64,7 @@ def test_a_check_that_returns_instead_of_yielding_is_an_error(lab):
     assert "returned float. A check is a generator" in r.reason
 
 
+@pytest.mark.fault(18)
 def test_a_check_that_compares_nothing_is_vacuous(lab):
     @check()
     def silent(lab, x=0):
@@ -70,6 +75,7 @@ def test_a_check_that_compares_nothing_is_vacuous(lab):
     assert "vacuous: nothing was compared" in r.reason
 
 
+@pytest.mark.fault(18)
 def test_an_empty_list_of_cases_is_vacuous(lab):
     @check(lambda lab: [])
     def nothing(lab, n, x=0):
@@ -80,6 +86,7 @@ def test_an_empty_list_of_cases_is_vacuous(lab):
     assert "vacuous" in r.reason
 
 
+@pytest.mark.fault(18)
 def test_a_domain_that_filters_everything_is_vacuous(lab):
     @check(n=st.integers().filter(lambda n: False))
     def empty(lab, n, x=0):
@@ -90,6 +97,7 @@ def test_a_domain_that_filters_everything_is_vacuous(lab):
     assert "vacuous" in r.reason
 
 
+@pytest.mark.fault(17)
 @pytest.mark.parametrize("domain", [{"n": st.integers(0, 1000)}, None])
 def test_an_unseeded_check_is_an_error(lab, domain):
     def moody(lab, n=0, top=2.0):
@@ -120,6 +128,7 @@ def test_warnings_of_a_check_do_not_turn_its_verdict(lab):
     assert r.verdict is Verdict.VERIFIED
 
 
+@pytest.mark.fault(20)
 def test_hostile_text_does_no_harm(lab):
     text = "<script>alert(1)</script>\x1b[31m" + "x" * 1_000_000
 

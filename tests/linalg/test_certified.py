@@ -100,6 +100,7 @@ def test_float32_is_refused():
         positive_definite(torch.eye(2))
 
 
+@pytest.mark.fault(15)
 def test_tf32_is_refused():
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = True
@@ -116,6 +117,7 @@ def test_emulated_float64_is_refused(monkeypatch):
         require_ieee()
 
 
+@pytest.mark.fault(15)
 def test_flush_to_zero_is_refused():
     if not torch.set_flush_denormal(True):
         pytest.skip("this processor cannot flush subnormal numbers to zero")
