@@ -79,6 +79,7 @@ def claims(tmp_path, monkeypatch):
 
 
 @pytest.mark.fault(5)
+@pytest.mark.slow
 def test_memory_that_runs_out_halves_the_batch_and_the_next_claim_is_fine(claims):
     """A real limit on the address space of the child; with and without it the claim holds.
 

@@ -87,6 +87,7 @@ def test_a_damaged_record_is_told_and_its_claim_runs_again(folder, capsys, damag
 
 
 @pytest.mark.fault(12)
+@pytest.mark.slow
 def test_the_second_of_two_runs_in_one_folder_exits_with_2(folder):
     Path("claims.py").write_text(CLAIMS + 'slow_one = made("slow", waits, x=1)\n')
     words = ["run", "claims.py", "--workers", "1", "--no-isolate", "--out", "out"]
@@ -123,6 +124,7 @@ def test_resume_runs_again_what_a_change_has_touched(folder, capsys, change):
 
 
 @pytest.mark.fault(4)
+@pytest.mark.slow
 def test_a_run_that_is_killed_leaves_word_of_what_was_under_way(folder, capsys):
     Path("claims.py").write_text(CLAIMS + FINE + 'slow_one = made("slow", waits, x=1)\n')
     words = ["run", "claims.py", "--workers", "1", "--no-isolate", "--out", "out"]
