@@ -18,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from grokverify._proved import Plain, Proved, written
+from grokverify.linalg.modular import pivots
 
 # 2^31 - 1: products of two residues stay below 2^62 and fit int64.
 PRIME = 2**31 - 1
 _OTHERS = (2**31 - 19, 2**31 - 61)  # primes to fall back on when PRIME divides the minors at hand
-_FLINT_PAYS = 600  # entries; converting to flint costs more than it saves below
+_BLOCKS_PAY = 600  # entries; elimination in blocks costs more than it saves below
 
 
 def as_integers(values: Any) -> NDArray[Any]:
@@ -69,10 +70,8 @@ def rank_mod_prime(A: Any, q: int = PRIME) -> int:
         ValueError: A is not a matrix, or q is not a prime below 2^31.
     """
     residues = _residues(A, q, ndim=2)
-    flint = _flint()
-    if flint is not None and residues.size >= _FLINT_PAYS:
-        n, m = residues.shape
-        rank = int(flint.nmod_mat(n, m, residues.ravel().tolist(), q).rank())
+    if residues.size >= _BLOCKS_PAY:
+        rank = len(pivots(residues, q)[0])
     else:
         rank = int(_eliminate(residues[None], q)[0])
     return Proved(rank, lambda: written({"kind": "rank mod", "prime": q}, matrix=residues))
@@ -102,13 +101,16 @@ def kernel(A: Any) -> NDArray[Any]:
         ArithmeticError: the elimination went wrong; this is a bug.
     """
     matrix = _integers(A, ndim=2)
-    reduced, d, pivots = _rref(matrix)
+    solved = _solved(matrix)
+    if solved is not None:
+        return solved
+    reduced, d, found = _bareiss(matrix)
     m = matrix.shape[1]
-    free = [j for j in range(m) if j not in set(pivots)]
+    free = [j for j in range(m) if j not in set(found)]
     basis = np.zeros((m, len(free)), dtype=object)
     for k, j in enumerate(free):
         basis[j, k] = d
-        for i, pivot in enumerate(pivots):
+        for i, pivot in enumerate(found):
             basis[pivot, k] = -reduced[i, j]
     if d == 0 or (basis.size and np.any(matrix @ basis != 0)):
         raise ArithmeticError(
@@ -128,7 +130,8 @@ def rank_exact(A: Any) -> int:
         ValueError: A is not a matrix, or holds NaN or infinity.
         ArithmeticError: the two bounds do not meet for any of the primes at hand.
     """
-    matrix = _integers(as_integers(A), ndim=2)
+    A = A if getattr(A, "dtype", None) in (np.int32, np.int64) else as_integers(A)
+    matrix = A if A.ndim == 2 else _integers(A, ndim=2)
     lower = rank_mod_prime(matrix)
     if lower == min(matrix.shape):
         return Proved(lower, lambda: written({"kind": "rank", "prime": PRIME}, matrix=matrix))
@@ -234,15 +237,23 @@ def _eliminate(A: NDArray[np.int64], q: int) -> NDArray[np.int64]:
     return ranks
 
 
-def _rref(A: NDArray[Any]) -> tuple[NDArray[Any], int, list[int]]:
-    """Fraction-free reduced row echelon form: d times it, the denominator d, the pivot columns."""
+def _solved(A: NDArray[Any]) -> NDArray[Any] | None:
+    """The kernel from a largest minor that is not 0 modulo a prime: B X = F over the rationals.
+
+    Checked in integers. None without python-flint, or where the prime lowers the rank.
+    """
     flint = _flint()
-    if flint is not None and A.size:
-        reduced, den, rank = flint.fmpz_mat(A.tolist()).rref()
-        out = np.array([[int(v) for v in line] for line in reduced.tolist()], dtype=object)
-        pivots = [next(j for j in range(A.shape[1]) if out[i, j] != 0) for i in range(int(rank))]
-        return out, int(den), pivots
-    return _bareiss(A)
+    rows, found = pivots(_residues(A, PRIME, ndim=2), PRIME)
+    free = [j for j in range(A.shape[1]) if j not in set(found)]
+    if flint is None or not found or not free:
+        return None
+    minor, rest = (flint.fmpz_mat(A[np.ix_(rows, part)].tolist()) for part in (found, free))
+    top, d = minor.solve(rest).numer_denom()
+    basis = np.zeros((A.shape[1], len(free)), dtype=object)
+    basis[found] = [[-int(v) for v in line] for line in top.tolist()]
+    basis[free, range(len(free))] = int(d)
+    zero = flint.fmpz_mat(A.tolist()) * flint.fmpz_mat(basis.tolist())
+    return basis if zero == flint.fmpz_mat(len(A), len(free)) else None
 
 
 def _bareiss(A: NDArray[Any]) -> tuple[NDArray[Any], int, list[int]]:
