@@ -266,11 +266,12 @@ def _psi_factor(values: Array) -> Array:
 
 def _slope_factor(values: Array, log_eps: float) -> Array:
     """Divided differences of ``2 eps^2 sinh``: the derivative of W in K, in the eigenbasis of K."""
-    half = (values[:, None] - values[None, :]) / 2
-    small = np.abs(half) < 1e-4
-    ratio = np.where(small, 1 + half**2 / 6, np.sinh(half) / np.where(small, 1.0, half))
+    gap = values[:, None] - values[None, :]
+    small = np.abs(gap) < 1e-4
+    high = 2 * _scaled_sinh(values, log_eps)
     middle = (values[:, None] + values[None, :]) / 2
-    return np.asarray(2 * _scaled_cosh(middle, log_eps) * ratio)
+    ratio = (high[:, None] - high[None, :]) / np.where(small, 1.0, gap)
+    return np.where(small, 2 * _scaled_cosh(middle, log_eps), ratio)
 
 
 def _scaled_sinh(k: Array, log_eps: float) -> Array:
