@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 import sympy as sp
+from mpmath import libmp
 from mpmath.ctx_iv import MPIntervalContext
 
 from grokverify._evidence import Measurement, enclosed
@@ -32,7 +33,7 @@ def measured(name: str, expr: Any, at: Mapping[Any, Span] | None = None) -> Meas
     Args:
         name: what the number is called in the record.
         expr: built from rationals, floats (taken at their exact binary value), pi, sums, products,
-            integer and rational powers, exp, log, cosh, erfc, Max, Min and symbols.
+            integer and rational powers, exp, log, cosh, sinh, erfc, Max, Min and symbols.
         at: a value, or a pair of ends, for each of its symbols; floats are exact here too.
 
     Raises:
@@ -137,8 +138,9 @@ def _power(e: Any, values: Mapping[Any, Any]) -> Any:
 
 def _erfc(x: Any) -> Any:
     """erfc decreases: its ends are its values at the ends."""
-    (_, high), (low, _) = (_erfc_at(side) for side in (x.a, x.b))
-    return _iv.mpf([low, high])
+    left = _erfc_at(x.a)
+    right = left if x.delta == 0 else _erfc_at(x.b)
+    return _iv.mpf([right[0], left[1]])
 
 
 def _erfc_at(point: Any) -> tuple[Any, Any]:
@@ -159,22 +161,32 @@ def _erfc_at(point: Any) -> tuple[Any, Any]:
         low = scale * z / (z * z + _iv.mpf(0.5))
         high = scale * (z * z + 1) / (z * (z * z + _iv.mpf(1.5)))
         return low.a, high.b
-    work = MPIntervalContext()
-    work.prec = _PREC + int(3 * float(x) ** 2)
-    z = work.mpf(x.numerator) / work.mpf(x.denominator)
-    square = 2 * z * z
-    term = total = z
+    return _from_series(x, _PREC + int(3 * float(x) ** 2))
+
+
+def _from_series(x: Fraction, bits: int) -> tuple[Any, Any]:
+    """erfc(x) by the series of erf, in whole multiples of 2^-bits rounded down and up."""
+    top, bottom = (2 * x * x).numerator, (2 * x * x).denominator
+    low = (x.numerator << bits) // x.denominator
+    least = low
+    high = most = low + 1
     n = 0
-    while not (term.b < work.mpf(2) ** (-work.prec) and 2 * n + 3 > 4 * float(x) ** 2):
+    while not (high <= 2 and 2 * n + 3 > 4 * x * x):
         n += 1
-        term = term * square / (2 * n + 1)
-        total = total + term
-    total = total + work.mpf([0, (2 * term).b])
-    erfc = 1 - 2 * total * work.exp(-z * z) / work.sqrt(work.pi)
-    low, high = (_fraction(erfc._mpi_[side]) for side in (0, 1))
-    down = _iv.mpf(low.numerator) / _iv.mpf(low.denominator)
-    up = _iv.mpf(high.numerator) / _iv.mpf(high.denominator)
-    return down.a, up.b
+        low = low * top // (bottom * (2 * n + 1))
+        high = -(-high * top // (bottom * (2 * n + 1)))
+        least, most = least + low, most + high
+    total = (libmp.from_man_exp(least, -bits), libmp.from_man_exp(most + 2 * high, -bits))
+    point = libmp.mpi_div(_exact(x.numerator), _exact(x.denominator), bits)
+    decay = libmp.mpi_exp(libmp.mpi_neg(libmp.mpi_mul(point, point, bits)), bits)
+    pi = (libmp.mpf_pi(bits, libmp.round_floor), libmp.mpf_pi(bits, libmp.round_ceiling))
+    erf = libmp.mpi_div(libmp.mpi_mul(total, decay, bits), libmp.mpi_sqrt(pi, bits), bits)
+    erfc = libmp.mpi_sub(_exact(1), libmp.mpi_mul(_exact(2), erf, bits), _PREC)
+    return tuple(_iv.make_mpf((end, end)) for end in erfc)
+
+
+def _exact(n: int) -> Any:
+    return (libmp.from_int(n), libmp.from_int(n))
 
 
 def _widest(pick: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -199,6 +211,7 @@ _RULES: dict[str, Callable[..., Any]] = {
     "exp": _iv.exp,
     "log": _iv.log,
     "cosh": lambda x: (_iv.exp(x) + _iv.exp(-x)) / 2,
+    "sinh": lambda x: (_iv.exp(x) - _iv.exp(-x)) / 2,
     "erfc": _erfc,
     "Max": _widest(_larger),
     "Min": _widest(_smaller),
