@@ -12,7 +12,7 @@ from typing import Any
 import sympy as sp
 
 from grokverify._evidence import Measurement
-from grokverify.enclosure import enclose, ends, supremum
+from grokverify.enclosure import Interval, enclose, supremum
 
 L = sp.Symbol("l")
 
@@ -65,8 +65,8 @@ def excess(
     square_of_nu = sp.sympify(nu) ** 2
     ratio, curvature = 2 * K / (square_of_nu * L**2), sp.diff(slope, L) / square_of_nu
 
-    def value(part: Any) -> Any:
-        low, high = ends(part)
+    def value(part: tuple[float, float]) -> Interval:
+        low, high = part
         if low <= 0 <= high or max(abs(low), abs(high)) < 1e-3:
             return enclose(curvature, {L: (min(low, 0.0), max(high, 0.0))})
         return enclose(ratio, {L: (low, high)})

@@ -55,7 +55,7 @@ def test_floats_count_as_exact_and_fractions_are_enclosed():
 def test_supremum_of_a_parabola_and_of_a_callable():
     top = supremum("s", x * (y - x), x, (0, 3), {y: 2})
     assert top.lo <= 1 <= top.hi <= 1.01
-    again = supremum("s", lambda part: part * (2 - part), x, (0, 3))
+    again = supremum("s", lambda part: enclose(x * (2 - x), {x: part}), x, (0, 3))
     assert again.lo <= 1 <= again.hi <= 1.01
 
 
@@ -75,5 +75,7 @@ def test_errors_say_what_is_wrong():
         measured("a", x + y, {x: 1})
     with pytest.raises(ValueError, match=r"gamma\(x\), gamma. It knows"):
         measured("a", sp.gamma(x), {x: 1})
-    with pytest.raises(ValueError, match="not finite: a logarithm or a division met an interval"):
+    with pytest.raises(ValueError, match="not finite and real: a logarithm or a div"):
         measured("a", sp.log(x), {x: (0, 1)})
+    with pytest.raises(ValueError, match="reaches below 0. Split"):
+        measured("a", sp.sqrt(x), {x: (-1, 1)})

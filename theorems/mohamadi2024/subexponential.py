@@ -26,17 +26,23 @@ def ratio_at(K, nu, at):
 
 
 @check()
-def whole_interval(lab, nu=sp.Integer(2), alpha=Fraction(4)):
+def whole_interval(lab, nu=2, alpha=Fraction(4)):
     yield excess("largest ratio", square(1), nu, alpha).at_most(1)
 
 
 @check()
-def at_the_end(lab, nu=sp.Integer(2), alpha=Fraction(4)):
-    """K(l) / l^2 = sum over k >= 2 of 2^(k-1) l^(k-2) / k rises with l: it is largest at 1/alpha."""
+def at_the_end(lab, nu=2, alpha=Fraction(4)):
+    """K(l) / l^2 = sum over k >= 2 of 2^(k-1) l^(k-2) / k rises with l, up to 1/alpha."""
     points = [Fraction(k, 20) / alpha for k in range(-20, 21) if k]
     told = [ratio_at(square(1), nu, sp.Rational(x)) for x in points]
-    yield series("ratio of both sides of (G.1), z^2 with nu = 2", x=points, xlabel="l",
-                 y=[t.hi for t in told], printed=[1] * len(points), beside="allowed")  # fmt: skip
+    yield series(
+        "ratio of both sides of (G.1), z^2 with nu = 2",
+        x=points,
+        xlabel="l",
+        y=[t.hi for t in told],
+        printed=[1] * len(points),
+        beside="allowed",
+    )
     yield told[-1].at_most(1)
     least = measured("least nu at this alpha", sp.sqrt(2 * square(1) / L**2).subs(L, 1 / alpha))
     yield row(alpha=alpha, nu_least=least.hi)
@@ -61,16 +67,23 @@ squares = Claim(
 
 # --- 2 z^2: parameters in Lemmas G.11 and G.12 ----------------------------------------------------
 # G.12 prints SE(2 sqrt2 sigma^2, 4 sqrt2 sigma^2) for 2 sigma^2 z^2, whose variance is 8 sigma^4:
-# nu^2 is the variance and the third cumulant, 64 sigma^6, is positive, so (G.1) fails at every small
-# l > 0, whatever alpha is. G.11 has SE(4 sigma^2, 8 sigma^2) for the same variable.
+# nu^2 is the variance and the third cumulant, 64 sigma^6, is positive, so (G.1) fails at every
+# small l > 0, whatever alpha is. G.11 has SE(4 sigma^2, 8 sigma^2) for the same variable.
 FROM_G12, FROM_G11 = 2 * ROOT2, sp.Integer(4)
 
 
 @check(lambda lab: [dict(k=k) for k in lab.pick(smoke=(1, 3), quick=(1, 2, 3, 4, 6))])
 def near_zero(lab, k, nu=FROM_G12):
     told = ratio_at(square(2), nu, sp.Rational(1, 10**k))
-    yield series("ratio of both sides of (G.1) for 2 z^2", x=10.0**-k, y=told.hi, printed=1,
-                 xlabel="l", log="x", beside="allowed")  # fmt: skip
+    yield series(
+        "ratio of both sides of (G.1) for 2 z^2",
+        x=10.0**-k,
+        y=told.hi,
+        printed=1,
+        xlabel="l",
+        log="x",
+        beside="allowed",
+    )
     yield told.at_most(1)
 
 
@@ -134,16 +147,22 @@ def noise_product(lab, nu=2 * ROOT2, alpha=Fraction(565, 100)):
 
 
 @check()
-def product_at_the_end(lab, nu=2 * ROOT2, u=sp.Rational(1, 16)):
+def product_at_the_end(lab, nu=2 * ROOT2, u=Fraction(1, 16)):
     """u = 2 l^2 <= 1/16: -log(1 - u) / 2 <= nu^2 u / 4, and -log(1 - u) / u rises."""
+    u = sp.Rational(u)
     told = measured("ratio at the end", -sp.log(1 - u) / 2 / (nu**2 * u / 4))
     least = measured("least nu", sp.sqrt(-2 * sp.log(1 - u) / u))
     yield row(nu_printed=float(nu), nu_least=least.hi)
     yield told.at_most(1)
     grid = [sp.Rational(k, 160) for k in range(1, 11)]
-    yield series("ratio of both sides of (G.1) for a product", x=[float(g) for g in grid],
-                 y=[measured("r", -2 * sp.log(1 - g) / (nu**2 * g)).hi for g in grid],
-                 printed=[1] * 10, xlabel="u", beside="allowed")  # fmt: skip
+    yield series(
+        "ratio of both sides of (G.1) for a product",
+        x=[float(g) for g in grid],
+        y=[measured("r", -2 * sp.log(1 - g) / (nu**2 * g)).hi for g in grid],
+        printed=[1] * 10,
+        xlabel="u",
+        beside="allowed",
+    )
 
 
 noise_products = Claim(
@@ -163,7 +182,7 @@ noise_products = Claim(
 
 
 # --- Lemma G.1 and Proposition G.2 ----------------------------------------------------------------
-# With the least nu of a square at alpha = 4, 1.76 to two digits, the rules have no slack to hide in.
+# With the least nu of a square at alpha = 4, 1.76 to two digits, the rules have no slack.
 NU, ALPHA = sp.Rational(176, 100), Fraction(4)
 SCALES = (("1", "9/10"), ("1", "1"), ("1", "1/2", "1/3"), ("3", "3", "3", "3"))
 

@@ -2,8 +2,8 @@
 
 The law on -t, 0, t with chances q/2, 1 - q, q/2 has log E e^(lX) <= l^2 / 2 on |l| <= 1/alpha for
     q = (e^(m^2/2) - 1) / (cosh(m t) - 1),   m = min(t, 1/alpha)
-(about, for t >= 3: the largest such q is a little smaller). It then meets the bounds of this section up to a
-small factor, so that no constant in them can be smaller. Cost: branch and bound, big binomials.
+(about, for t >= 3: the largest such q is a little smaller). It meets the bounds of this section up
+to a small factor, so that no constant in them can be smaller. Cost: branch and bound, binomials.
 """
 
 import math
@@ -37,13 +37,19 @@ T = ("3", "4", "9/2", "5")  # ALPHA puts the kink of the bounds at t = nu^2 / al
 @check(lambda lab: [dict(t=t) for t in lab.pick(smoke=T[:3], quick=T)])
 def rare_jumps(lab, t, front=2, square=2, line=2, fill=FILL):
     q, x = chance(t, fill=fill), sp.Rational(t)
-    law = excess("ratio of both sides of (G.1)", three_points(x, sp.Rational(q)), 1, ALPHA,
-                 below=1)  # fmt: skip
+    law = excess("ratio of both sides of (G.1)", three_points(x, sp.Rational(q)), 1, ALPHA, below=1)
     bound = front * sp.exp(-sp.Min(x**2 / square, x / (line * sp.Rational(ALPHA))))
     told = measured("tail over bound", sp.Rational(q) / bound)
     yield row(t=t, tail=float(q), bound=measured("b", bound).hi)
-    yield series("tail beside the bound, three-point laws", x=Fraction(t), y=float(q), log="y",
-                 printed=measured("b", bound).hi, xlabel="t", beside="bound")  # fmt: skip
+    yield series(
+        "tail beside the bound, three-point laws",
+        x=Fraction(t),
+        y=float(q),
+        log="y",
+        printed=measured("b", bound).hi,
+        xlabel="t",
+        beside="bound",
+    )
     yield law.at_most(1)
     yield told.at_most(1)
 
@@ -63,8 +69,13 @@ def square_tail(t):
 LAWS = {"square": (square_tail, 2, Fraction(4)), "normal": (gaussian_tail, 1, Fraction(1, 20))}
 
 
-@check(lambda lab: [dict(law=name, t=t) for name in LAWS
-                    for t in lab.pick(smoke=("1/2", "4"), quick=("1/2", "1", "4", "10", "19"))])  # fmt: skip
+@check(
+    lambda lab: [
+        dict(law=name, t=t)
+        for name in LAWS
+        for t in lab.pick(smoke=("1/2", "10"), quick=("1/2", "1", "4", "10", "19"))
+    ]
+)
 def known_laws(lab, law, t, square=2):
     tail, nu, alpha = LAWS[law]
     x = sp.Rational(t)
@@ -91,7 +102,7 @@ tail_bound = Claim(
 )
 
 
-# --- Corollary G.4: |X - mu| < max(nu sqrt(2 log(2/delta)), 2 alpha log(2/delta)) with P 1 - delta -
+# --- Corollary G.4: |X - mu| < max(nu sqrt(2 log(2/delta)), 2 alpha log(2/delta)), P 1 - delta ----
 
 
 def exceeds(q, t, quantile):
@@ -115,16 +126,28 @@ def quantile(lab, t, inside=2, square=2, line=2):
         yield exact("P(beyond) over delta", exceeds(q, x, bound) / delta).at_most(1)
 
 
-@check(lambda lab: [dict(law=name, delta=d) for name in LAWS
-                    for d in lab.pick(smoke=("1/20",), quick=("1/2", "1/20", "1/1000", "1/10000000"))])  # fmt: skip
+@check(
+    lambda lab: [
+        dict(law=name, delta=d)
+        for name in LAWS
+        for d in lab.pick(smoke=("1/20",), quick=("1/2", "1/20", "1/1000", "1/10000000"))
+    ]
+)
 def quantiles_of_known_laws(lab, law, delta, square=2):
     tail, nu, alpha = LAWS[law]
     log = sp.log(2 / sp.Rational(delta))
     bound = sp.Max(nu * sp.sqrt(square * log), square * sp.Rational(alpha) * log)
     at = Fraction(measured("b", bound).lo)  # a little too early: that raises the tail
     told = measured("P(beyond) over delta", tail(sp.Rational(at)) / sp.Rational(delta))
-    yield series(f"P(beyond the bound) over delta, {law}", x=float(Fraction(delta)), y=told.hi,
-                 printed=1, xlabel="delta", log="xy", beside="allowed")  # fmt: skip
+    yield series(
+        f"P(beyond the bound) over delta, {law}",
+        x=float(Fraction(delta)),
+        y=told.hi,
+        printed=1,
+        xlabel="delta",
+        log="xy",
+        beside="allowed",
+    )
     yield told.at_most(1)
 
 
@@ -165,8 +188,15 @@ def rare_subgaussian(lab, t, inside=2, square=2, fill=FILL):
 def normal_quantiles(lab, delta, square=2):
     d = sp.Rational(delta)
     told = measured("P(beyond) over delta", gaussian_tail(sp.sqrt(square * sp.log(2 / d))) / d)
-    yield series("P(beyond the bound) over delta, normal law", x=float(d), y=told.hi, printed=1,
-                 xlabel="delta", log="xy", beside="allowed")  # fmt: skip
+    yield series(
+        "P(beyond the bound) over delta, normal law",
+        x=float(d),
+        y=told.hi,
+        printed=1,
+        xlabel="delta",
+        log="xy",
+        beside="allowed",
+    )
     yield told.at_most(1)
 
 
@@ -194,16 +224,28 @@ def binomial_tail(n, above):
     return Fraction(2 * sum(math.comb(n, k) for k in range(first, n + 1)), 2**n)
 
 
-@check(lambda lab: [dict(n=n, delta=d) for n in lab.pick(smoke=(3, 200), quick=(1, 3, 20, 200, 1000))
-                    for d in ("1/2", "1/100", "1/1000000000000")])  # fmt: skip
+@check(
+    lambda lab: [
+        dict(n=n, delta=d)
+        for n in lab.pick(smoke=(3, 200), quick=(1, 3, 20, 200, 1000))
+        for d in ("1/2", "1/100", "1/1000000000000")
+    ]
+)
 def signs(lab, n, delta, square=2):
     """Signs are SG(1): the sum of n of them against sqrt(2 n log(2/delta))."""
     d = sp.Rational(delta)
     at = measured("bound", sp.sqrt(square * n * sp.log(2 / d)))
     beyond = binomial_tail(n, Fraction(at.lo))
     yield row(n=n, delta=delta, bound=at.hi, P=float(beyond))
-    yield series(f"P(beyond the bound) over delta, n = {n} signs", x=float(d), y=float(beyond / d) if
-                 beyond else 1e-300, printed=1, xlabel="delta", log="x", beside="allowed")  # fmt: skip
+    yield series(
+        f"P(beyond the bound) over delta, n = {n} signs",
+        x=float(d),
+        y=float(beyond / Fraction(delta)),
+        printed=1,
+        xlabel="delta",
+        log="x",
+        beside="allowed",
+    )
     yield exact("P(beyond) over delta", beyond / Fraction(delta)).at_most(1)
 
 
