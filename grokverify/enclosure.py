@@ -20,7 +20,7 @@ from grokverify._evidence import Measurement, enclosed
 from grokverify._intervals import (
     PREC,
     RULES,
-    Interval,
+    Interval as Interval,
     exp,
     fraction,
     inverse,
