@@ -13,8 +13,8 @@ from grokverify.enclosure import measured
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 SOURCE = Source(PAPER, "equation (G.15), first line", ARXIV)
 
-# 2 sum Q_i V~_i Q~_i with |Q_i| <= 2r: V~_i Q~_i ~ SE(2 sqrt2 sigma^2, 4 sqrt2 sigma^2), so that G.1,
-# G.2 with factors 2 * 2r and Corollary G.4 give
+# 2 sum Q_i V~_i Q~_i with |Q_i| <= 2r: V~_i Q~_i ~ SE(2 sqrt2 sigma^2, 4 sqrt2 sigma^2), so that
+# G.1, G.2 with factors 2 * 2r and Corollary G.4 give
 #   8 sqrt2 r sigma^2 max(sqrt(2 h log(2/delta)), 4 log(2/delta)).
 # Printed: 4 sqrt2. In law it is 4 sqrt2 r sigma^2 sum n_i z_i for Q = 2r, so that the question is
 # whether |sum n_i z_i| <= K max(sqrt(2 h log), 4 log), K = 1 as printed and 2 as derived.
@@ -140,5 +140,5 @@ cross = Claim(
     ),
     corrects=("mohamadi2024/cross-term-printed",),
     uses=("mohamadi2024/noise-product-parameters", "mohamadi2024/subexponential-quantile"),
-    gap="Q = 2r is the worst case. Enclosed at several h / log(2/delta), on which alone it depends.",
+    gap="Q = 2r is the worst case. Enclosed at several h / log(2/delta), on which it depends.",
 )
