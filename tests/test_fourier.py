@@ -159,3 +159,9 @@ def test_addition_table():
     table = addition_table(3)
     assert table[1, 2].tolist() == [3, 0, 0]
     assert table.sum() == 27
+
+
+def test_a_negative_gain_counts_by_its_modulus():
+    flat = Wave(0)
+    net = (Neuron(flat, flat, flat, Fraction(1)), Neuron(flat, flat, flat, Fraction(-3)))
+    assert sup_norm_cubed(net) == 3

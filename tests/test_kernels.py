@@ -165,3 +165,11 @@ def test_mistakes_are_explained():
         jacobian(np.ones((1, 4), dtype=int), np.ones((1, 2), dtype=int), x)
     with pytest.raises(ValueError, match=r"a coordinate is 2, not below p = 2"):
         jacobian(np.ones((1, 4), dtype=int), np.ones((2, 1), dtype=int), ([2], [0], [0]))
+
+
+def test_kernel_regression_keeps_small_eigenvalues_and_drops_those_asked_for():
+    K, y = torch.diag(torch.tensor([1.0, 1e-6], dtype=torch.float64)), torch.ones(2).double()
+    torch.testing.assert_close(kernel_regression(K, y), y)
+    torch.testing.assert_close(
+        kernel_regression(K, y, rtol=1e-3), torch.tensor([1.0, 0.0]).double()
+    )

@@ -33,6 +33,7 @@ def test_shared_streams_ignore_the_claim(lab):
 def test_draws_have_the_labs_dtype_and_are_cast_from_float64():
     single, double = Lab(dtype="float32"), Lab()
     assert single.normal("w", 3).dtype == torch.float32
+    assert double.normal("w", 3).dtype == torch.float64
     assert torch.equal(single.normal("w", 3), double.normal("w", 3).float())
 
 

@@ -144,3 +144,10 @@ def test_gamma_is_an_upper_bound():
         assert Fraction(gamma(k)) >= k * u / (1 - k * u)
     with pytest.raises(ValueError, match="leave nothing of float64"):
         gamma(10**15)
+
+
+def test_errors_of_all_entries_add_up():
+    """2 I - 0.9 (all ones) has the eigenvalue 2 - 2.7: within the radius, and not definite."""
+    A = 2 * torch.eye(3, dtype=torch.float64)
+    assert not bool(positive_definite(A, radius=0.9))
+    assert bool(positive_definite(A, radius=0.6))

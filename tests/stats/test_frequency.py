@@ -90,3 +90,14 @@ def test_decide_refuses_bad_arguments():
         decide("P", lambda lab, n: [True] * 3, lab=Lab(), at_most=0.5)
     with pytest.raises(ValueError, match="needs trials and 0 < alpha < 1"):
         frequency("P", [], 0.1)
+
+
+def test_every_block_has_streams_of_its_own():
+    seen = []
+
+    def block(lab, n):
+        seen.append(float(lab.uniform("u", 1)))
+        return lab.uniform("event", n) < 0
+
+    decide("a half", block, lab=Lab(alpha=1e-3, trials=2000), at_most=0.5)
+    assert len(set(seen)) == len(seen) > 1

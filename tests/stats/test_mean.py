@@ -91,3 +91,12 @@ def test_a_heavy_tailed_mean_can_be_refuted_and_never_verified():
     assert true.lo < math.exp(0.5)
     with pytest.raises(ValueError, match="negative trial"):
         exceeds("E X", lambda lab, n: lab.normal("z", n), 1.0, lab=Lab())
+
+
+def test_either_tail_of_the_sequence_spends_half_of_the_risk():
+    """One tail alone is what ``exceeds`` spends its whole share on."""
+    drawn = np.linspace(0.2, 0.9, 300)
+    lab = Lab(alpha=1e-3, trials=300)  # the first decision may spend alpha / 2
+    alone = exceeds("mean", lambda lab, n: drawn[:n], 10.0, lab=lab)
+    assert alone.risk == pytest.approx(5e-4)
+    assert mean_sequence(drawn, 0.0, 1.0, 1e-3)[0] == pytest.approx(alone.lo, rel=1e-6)
