@@ -35,25 +35,23 @@ def setting(lab):
     ]
 
 
-@lru_cache(maxsize=8)
-def from_streams(lab, D, P, N, Q, steps, runs, alpha, rate, order):
+@lru_cache(maxsize=16)
+def from_streams(lab, D, P, N, Q, steps, runs, alpha, rate, j):
     X = lab.normal("x", runs, P + Q, D) / D**0.5
     Z, u = compress(lab.normal("w", runs, N, D))
     V = torch.linalg.eigh(start_kernel(X, Z, u, EPS)).eigenvectors
     rank = D * (D + 3) // 2
     # Past the rank every combination is an eigenvector: a random one, not the solver's choice.
     rest = (V[..., :-rank] @ lab.normal("rest", runs, P + Q - rank, 1))[..., 0]
-    rest = rest / rest.norm(dim=-1, keepdim=True)
-    y = torch.cat([V[..., -j] if j <= rank else rest for j in order]) * (P + Q) ** 0.5
-    X, Z, u = (a.repeat(len(order), *[1] * (a.ndim - 1)) for a in (X, Z, u))
-    run = follow(X, y, P, Z, u, alpha=alpha, eps=EPS, rate=rate, steps=steps, records=60)
-    return run, [slice(k * runs, (k + 1) * runs) for k in range(len(order))]
+    y = V[..., -j] if j <= rank else rest / rest.norm(dim=-1, keepdim=True)
+    y = y * (P + Q) ** 0.5
+    return follow(X, y, P, Z, u, alpha=alpha, eps=EPS, rate=rate, steps=steps, records=60)
 
 
 def trained(lab, D, P, N, Q, steps, runs, alpha, rate, order):
-    """The same runs for all claims here, fresh ones to confirm a failure."""
+    """The runs for each j: the same for all claims here, fresh ones to confirm a failure."""
     streams = replace(lab.shared(["kumar2024/figure-5", lab.path[3:]]), alpha=0.0)
-    return from_streams(streams, D, P, N, Q, steps, runs, alpha, rate, tuple(order))
+    return [from_streams(streams, D, P, N, Q, steps, runs, alpha, rate, j) for j in order]
 
 
 def typical(lab, kth, name, events):
@@ -78,32 +76,37 @@ def as_is(order):
 @check(setting)
 def three_regimes(lab, D, P, N, Q, steps, runs, alpha, rate, order, arrange=as_is):
     """At once, late, never: along the order of the eigenvalues."""
-    run, (a, b, c) = trained(lab, D, P, N, Q, steps, runs, alpha, rate, arrange(order))
-    late = delay(run.t, run.train, run.test, LOW)
-    at_once = (late[a] < 1.0) & (run.test[-1, a] < 0.15)
+    three = trained(lab, D, P, N, Q, steps, runs, alpha, rate, arrange(order))
+    a, b, c = (delay(run.t, run.train, run.test, LOW) for run in three)
+    at_once = (a < 1.0) & (three[0].test[-1] < 0.15)
     yield typical(lab, 1, "P(the first: low soon after the fit)", at_once)
-    groks = late[b].isfinite() & (late[b] >= late[a] + 0.18)
+    groks = b.isfinite() & (b >= a + 0.18)
     yield typical(lab, 2, "P(the middle one: later by half, but low in the end)", groks)
-    fitted = run.train[-1, c] < 0.01
-    yield typical(lab, 3, "P(the late one: fitted, and never low)", fitted & late[c].isinf())
-    for j, part in zip(order, (a, b, c), strict=True):
-        seen = run.test[:, part.start].isfinite()
-        yield series(
-            f"test loss of one problem, j={j}",
-            beside="train loss",
-            x=run.t[seen],
-            y=run.test[seen, part.start],
-            printed=run.train[seen, part.start],
-            xlabel="step",
-            ylabel="mean square error",
-            log="xy",
-        )
+    fitted = three[2].train[-1] < 0.01
+    yield typical(lab, 3, "P(the late one: fitted, and never low)", fitted & c.isinf())
+    for j, run, late in zip(order, three, (a, b, c), strict=True):
+        yield curves(f"test loss of one problem, j={j}", run)
         yield row(
             j=j,
-            median_log10_delay=float(late[part].median()),
-            median_final_test=float(run.test[-1, part].median()),
-            linearised=float(run.twin_test[-1, part].median()),
+            median_log10_delay=float(late.median()),
+            median_final_test=float(run.test[-1].median()),
+            linearised=float(run.twin_test[-1].median()),
         )
+
+
+def curves(which, run):
+    """Test and train loss of the first problem against time."""
+    seen = run.test[:, 0].isfinite()
+    return series(
+        which,
+        beside="train loss",
+        x=run.t[seen],
+        y=run.test[seen, 0],
+        printed=run.train[seen, 0],
+        xlabel="step",
+        ylabel="mean square error",
+        log="xy",
+    )
 
 
 @lru_cache(maxsize=8)
@@ -177,15 +180,16 @@ labels = Claim(
 @check(setting)
 def same_table(lab, D, P, N, Q, steps, runs, alpha, rate, order, scale=1.0):
     """The linearisation at the start ends at the same test loss, and is low where it is."""
-    run, parts = trained(lab, D, P, N, Q, steps, runs, alpha * scale, rate, order)
-    own, twin = run.test[-1], run.twin_test[-1]
-    low = [crossing(run.t, c, LOW).isfinite() for c in (run.test, run.twin_test)]
-    near = ((own - twin).abs() < 0.2 * own.clamp(min=1.0)) & (low[0] == low[1])
-    yield typical(lab, 1, "P(same end at every j)", near.reshape(len(order), runs).all(0))
-    for j, part in zip(order, parts, strict=True):
-        gap = float((own[part] - twin[part]).abs().median())
+    three = trained(lab, D, P, N, Q, steps, runs, alpha * scale, rate, order)
+    same = torch.ones_like(three[0].test[-1], dtype=torch.bool)
+    for j, run in zip(order, three, strict=True):
+        own, twin = run.test[-1], run.twin_test[-1]
+        low = [crossing(run.t, c, LOW).isfinite() for c in (run.test, run.twin_test)]
+        same &= ((own - twin).abs() < 0.2 * own.clamp(min=1.0)) & (low[0] == low[1])
+        gap = float((own - twin).abs().median())
         yield series("median gap of the final test losses", x=j, y=gap, xlabel="j", log="y")
-        yield row(j=j, network=float(own[part].median()), linearised=float(twin[part].median()))
+        yield row(j=j, network=float(own.median()), linearised=float(twin.median()))
+    yield typical(lab, 1, "P(same end at every j)", same)
 
 
 @check(setting)
@@ -235,17 +239,7 @@ def more_data(lab, D, N, Q, alpha, rate, runs, steps, j, sizes, scale=(1, 1)):
     late = delay(many.t, many.train, many.test, LOW)
     yield typical(lab, 2, "P(low with more data, soon after the fit)", late < 1.0)
     for P, run in zip(sizes, (few, many), strict=True):
-        seen = run.test[:, 0].isfinite()
-        yield series(
-            f"test loss of one problem, P={P}",
-            beside="train loss",
-            x=run.t[seen],
-            y=run.test[seen, 0],
-            printed=run.train[seen, 0],
-            xlabel="step",
-            ylabel="mean square error",
-            log="xy",
-        )
+        yield curves(f"test loss of one problem, P={P}", run)
         yield row(P=P, median_final_test=float(run.test[-1].median()))
 
 
