@@ -16,6 +16,7 @@ from grokverify._evidence import Grade
 from grokverify._verdict import SEVERITIES, Record, Verdict
 from grokverify.records import KINDS, diff
 from grokverify.report import _text as say
+from grokverify.report._checks import CheckView
 from grokverify.report._errata import Fault, fault, questions
 from grokverify.report._graph import HEIGHT, WIDTH, Drawing, arrows, drawings, footing
 from grokverify.report._mathml import prose
@@ -76,12 +77,18 @@ def page(records: list[Record]) -> str:
     )
 
 
-def _errata(views: list[ClaimView]) -> list[tuple[ClaimView, Fault]]:
-    """False statements of the papers, the gravest first."""
+def _errata(views: list[ClaimView]) -> list[tuple[ClaimView, Fault, CheckView | None]]:
+    """False statements of the papers, the gravest first, each with its smallest counterexample."""
     records = [v.record for v in views]
     wrong = [v for v in views if v.record.verdict is Verdict.REFUTED and not v.ours]
-    told = [(v, fault(v.record, records)) for v in wrong]
+    told = [(v, fault(v.record, records), _smallest(v)) for v in wrong]
     return sorted(told, key=lambda one: one[1].severity or "S9")
+
+
+def _smallest(view: ClaimView) -> CheckView | None:
+    """The check that fails at the shortest case; one without a case ("the only one") comes last."""
+    failing = [k for k in view.checks if k.witness]
+    return min(failing, key=lambda k: (not k.outcome.witness, len(k.witness)), default=None)
 
 
 def _graphs(papers: list[tuple[str, list[ClaimView]]]) -> list[tuple[str, list[Drawing]]]:

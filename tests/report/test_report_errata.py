@@ -53,6 +53,20 @@ def test_the_page_says_how_grave_how_sure_and_what_rests_on_it(samples, make, pa
     assert "Rests on it No claim of this run" in alone
 
 
+def test_the_smallest_counterexample_is_shown(samples, make_check, parse) -> None:
+    witnesses = ({}, {"p": 7, "width": 12}, {"p": 2})
+    failing = [
+        make_check(check=f"c{i}", truth=Truth.FAILS, witness=w) for i, w in enumerate(witnesses)
+    ]
+    text = plain(parse(render([replace(samples[1], checks=tuple(failing))])).text)
+    errata = text[text.index("Errata Statements") : text.index("All claims Every")]
+    assert "Counterexample p = 2" in errata
+    assert "--check c2" in errata
+    assert "p = 7" not in errata
+    only = plain(parse(render([replace(samples[1], checks=(failing[0],))])).text)
+    assert "Counterexample the only case" in only
+
+
 def test_the_gravest_comes_first(samples, parse) -> None:
     told = {"S3": "Slip", "S0": "Headline", "": "Unsaid", "S2": "Step"}
     wrong = [
