@@ -107,7 +107,7 @@ def least_eigenvalue(
         Refused: see ``require_ieee``.
         ValueError: A is not square, or holds NaN or infinity.
     """
-    _square(A)
+    square(A)
     require_ieee(A)
     if A.ndim != 2:
         raise ValueError(f"least_eigenvalue() takes one (n, n) matrix, not shape {tuple(A.shape)}.")
@@ -118,7 +118,7 @@ def least_eigenvalue(
     # Some eigenvalue lies within |A x - guess x| / |x| of the guess, so the least one is no larger.
     size = A.abs() @ x.abs() + abs(guess) * x.abs()
     residual = (A @ x - guess * x).abs() + gamma(2 * n + 10) * size + _TINY
-    spread = _norm(A, radius)
+    spread = row_norm(A, radius)
     defect = float(residual.norm() / x.norm()) * (1 + 8 * n * UNIT)
     step = 2 * (defect + float(spread) + _loss(A, guess))
     low = float("-inf")
@@ -135,7 +135,7 @@ def least_eigenvalue(
 
 def _certify(A: torch.Tensor, shift: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:
     """Whether ``X - shift I`` is proved positive definite for every X within the radius of A."""
-    _square(A)
+    square(A)
     require_ieee(A)
     n = A.shape[-1]
     diagonal = A.diagonal(dim1=-2, dim2=-1)
@@ -143,7 +143,7 @@ def _certify(A: torch.Tensor, shift: torch.Tensor, radius: torch.Tensor | float)
     # more roundings allow for a division done as a product with a reciprocal.
     g = gamma(n + 3)
     scale = (diagonal.abs() + shift.abs()[..., None]).sum(-1)
-    margin = (g / (1 - g) + 8 * UNIT) * scale * (1 + 4 * n * UNIT) + _norm(A, radius) + _TINY
+    margin = (g / (1 - g) + 8 * UNIT) * scale * (1 + 4 * n * UNIT) + row_norm(A, radius) + _TINY
     lowered = A.clone()
     lowered.diagonal(dim1=-2, dim2=-1).sub_((shift + margin * (1 + 8 * UNIT))[..., None])
     _, info = torch.linalg.cholesky_ex(lowered)
@@ -156,7 +156,7 @@ def _loss(A: torch.Tensor, shift: float) -> float:
     return float(gamma(2 * n + 20) * (A.diagonal().abs() + abs(shift)).sum()) + _TINY
 
 
-def _norm(A: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:
+def row_norm(A: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:
     """The spectral norm of a symmetric error below the radius: at most its largest row sum."""
     n = A.shape[-1]
     r = torch.as_tensor(radius, dtype=A.dtype, device=A.device).abs().expand(A.shape)
@@ -164,7 +164,7 @@ def _norm(A: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:
     return r.sum(-1).amax(-1) * (1 + 2 * n * UNIT)
 
 
-def _square(A: torch.Tensor) -> None:
+def square(A: torch.Tensor) -> None:
     if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
         raise ValueError(f"a symmetric matrix is square, but the shape is {tuple(A.shape)}.")
     if not bool(torch.isfinite(A).all()):

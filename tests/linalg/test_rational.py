@@ -7,7 +7,9 @@ import pytest
 import sympy
 
 from grokverify.linalg.rational import (
+    inertia,
     is_semidefinite,
+    ldl,
     pseudo_inverse,
     rational,
     regression_matrix,
@@ -82,3 +84,30 @@ def test_errors():
         pseudo_inverse([1, 2])
     with pytest.raises(ValueError, match="symmetric"):
         is_semidefinite([[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_ldl_and_inertia(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(1, 7))
+    A = rng.integers(-2, 3, (n, n))
+    A = A + A.T
+    if seed % 3 == 0:
+        np.fill_diagonal(A, 0)  # no pivot on the diagonal
+    if seed % 5 == 0:
+        A[-1], A[:, -1] = A[0], A[:, 0]
+        A = np.tril(A) + np.tril(A, -1).T
+    M, d = ldl(A)
+    assert (M * d @ M.T == A).all()
+    values = np.linalg.eigvalsh(A.astype(float))
+    signs = [int((values < -1e-9).sum()), int((abs(values) <= 1e-9).sum())]
+    assert list(inertia(A)) == [*signs, n - sum(signs)]
+    assert is_semidefinite(A) == (inertia(A)[0] == 0)
+
+
+def test_ldl_of_a_definite_matrix_is_triangular():
+    M, d = ldl([[4, 2], [2, Fraction(5, 2)]])
+    assert M.tolist() == [[1, 0], [Fraction(1, 2), 1]]
+    assert d.tolist() == [4, Fraction(3, 2)]
+    with pytest.raises(ValueError, match="ldl\\(\\) needs a symmetric matrix"):
+        ldl([[1, 2], [3, 4]])
