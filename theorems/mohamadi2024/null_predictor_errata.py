@@ -230,7 +230,9 @@ lemma_d11_as_printed = Claim(
     ),
     severity="S1",
     gap="Severity: lemma. Refuted for m >= 3; for m = 2 the two spaces agree and it holds. Lemma "
-    "D.9 and Theorem 3.4, which rest on it, hold nevertheless: the orbit has vanishing line sums.",
+    "D.9 and Theorem 3.4, which rest on it, hold nevertheless: the orbit has vanishing line sums. "
+    "Slips of the proof, in the text we read: (D.20) sums y over [p]^d for [p]^(m-d), and its last "
+    "sum has t' twice.",
     expect=Verdict.REFUTED,
     checks=(off_the_slices, by_degree_as_printed),
     controls=(

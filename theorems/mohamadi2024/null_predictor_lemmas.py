@@ -252,7 +252,8 @@ lemma_d7 = Claim(
         r"$p \ge 2$, $m \ge 1$ and $n \ge 1$."
     ),
     uses=("mohamadi2024/orbit-spectrum",),
-    gap="Exact for the listed p and m, and every n or every seventh n.",
+    gap="Exact for the listed p and m, and every n or every seventh n. In the text we read (D.11) "
+    "lacks the factor n before its supremum.",
     checks=(eigenvalue_sums, numerical_eigenvalues),
     controls=(
         eigenvalue_sums.but(exponent=one_slot_less),
@@ -291,7 +292,8 @@ theorem_d1 = Claim(
     ),
     assumes=("Ky Fan's maximum principle",),
     uses=("mohamadi2024/orbit-spectrum",),
-    gap="Exact for the listed p and m; neither the kernel nor its equivariance is used.",
+    gap="Exact for the listed p and m; neither the kernel nor its equivariance is used. In the text "
+    "we read the proof of Corollary D.8 divides by p^m - 1, which is weaker than what it proves.",
     checks=(lower_bounds, kernel_columns),
     controls=(
         lower_bounds.but(exponent=one_slot_less),
