@@ -174,6 +174,11 @@ def without_denominator(eps):
     return math.exp(-eps)
 
 
+def root_less(eps):
+    """The denominator to the power 9/10."""
+    return math.exp(-eps) / (1 - eps) ** (0.9 * (1 - eps))
+
+
 def power(d, mu, eps, rule, speed):
     return d * rule(float(eps)) ** (float(mu) * float(speed)) * ROUNDING
 
@@ -189,8 +194,9 @@ def tail(m, q, most):
 
 
 @check(lambda lab: [dict(q=q, m=m) for q, m in lab.pick(
-    smoke=(("1/100", 100), ("1/10", 100)), quick=(("1/100", 100), ("1/10", 100), ("1/2", 40),
-    ("1/100", 1000)))])  # fmt: skip
+    smoke=(("1/100", 100), ("1/10", 100), ("1/100", 10000)),
+    quick=(("1/100", 100), ("1/10", 100), ("1/2", 40), ("1/100", 1000), ("1/100", 10000)))],
+)  # fmt: skip
 def binomial_tails(lab, q, m, rule=base, speed=1):
     q = Fraction(q)
     for eps in map(Fraction, EPS):
@@ -234,6 +240,7 @@ matrix_chernoff = Claim(
     checks=(binomial_tails, coupon_tails),
     controls=(
         binomial_tails.but(rule=without_denominator),
+        binomial_tails.but(rule=root_less),
         binomial_tails.but(speed=Fraction(21, 20)),
         coupon_tails.but(rule=without_denominator),
         coupon_tails.but(speed=Fraction(5, 3)),

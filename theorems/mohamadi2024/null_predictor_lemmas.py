@@ -252,8 +252,7 @@ lemma_d7 = Claim(
         r"$p \ge 2$, $m \ge 1$ and $n \ge 1$."
     ),
     uses=("mohamadi2024/orbit-spectrum",),
-    gap="Exact for the listed p and m, and every n or every seventh n. In the text we read (D.11) "
-    "lacks the factor n before its supremum.",
+    gap="Exact for the listed p and m, and every n or every seventh n. (D.11) lacks a factor n.",
     checks=(eigenvalue_sums, numerical_eigenvalues),
     controls=(
         eigenvalue_sums.but(exponent=one_slot_less),
@@ -292,8 +291,7 @@ theorem_d1 = Claim(
     ),
     assumes=("Ky Fan's maximum principle",),
     uses=("mohamadi2024/orbit-spectrum",),
-    gap="Exact for the listed p and m; neither the kernel nor its equivariance is used. In the text "
-    "we read the proof of Corollary D.8 divides by p^m - 1, which is weaker than what it proves.",
+    gap="Exact for the listed p and m. No property of K is used. The proof has p^m - 1 for p^m.",
     checks=(lower_bounds, kernel_columns),
     controls=(
         lower_bounds.but(exponent=one_slot_less),
