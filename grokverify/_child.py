@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import json
 import os
 import sys
@@ -22,6 +23,9 @@ def main() -> None:
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+    importlib.import_module("grokverify._run")  # slow: done before anybody's time runs
+    answers.write("ready\n")
+    answers.flush()
     for line in tasks:
         answer = _answer(json.loads(line))
         _leave_a_dead_device()

@@ -29,7 +29,9 @@ from grokverify._verify import failed
 from grokverify.records import from_json
 
 ATTEMPTS = 2  # for a death of the claim's own making (a crash, a timeout never)
-KILLS = 5  # for deaths by SIGKILL or SIGTERM, which somebody else may have sent
+KILLS = 5  # for deaths by SIGKILL or SIGTERM, which somebody else may have sent ...
+EARLY = 50  # ... and for those before the child had even begun
+STARTING = 600.0  # seconds that a child may take until it can be asked
 
 
 class Lost(Exception):
@@ -38,6 +40,7 @@ class Lost(Exception):
     def __init__(self, why: str, *, own: bool) -> None:
         super().__init__(why)
         self.own = own
+        self.early = False
 
 
 def perform_isolated(job: Job, timeout: float | None = None) -> str:
@@ -51,7 +54,7 @@ def perform_isolated(job: Job, timeout: float | None = None) -> str:
     Raises:
         Gone: the job stays lost; it names the signal or the exit code.
     """
-    own = other = 0
+    own = other = early = 0
     while True:
         if _closed.is_set():
             raise RuntimeError("the run is being stopped")
@@ -60,9 +63,12 @@ def perform_isolated(job: Job, timeout: float | None = None) -> str:
             return child.ask(job, timeout)
         except Lost as e:
             child.close()
-            own, other = own + e.own, other + (not e.own)
-            if (e.own and (own >= ATTEMPTS or "timeout" in str(e))) or other > KILLS:
-                tries = "" if own + other == 1 else f" ({own + other} attempts)"
+            early += e.early and not e.own
+            own, other = own + e.own, other + (not e.own and not e.early)
+            hopeless = e.own and (own >= ATTEMPTS or "timeout" in str(e))
+            if hopeless or other > KILLS or early > EARLY:
+                n = own + other + early
+                tries = "" if n == 1 else f" ({n} attempts)"
                 raise Gone(f"{e}{tries}", child.last_words) from None
         except Gone:
             raise  # the child is well: it has said why there is no answer
@@ -107,6 +113,7 @@ class Child:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
         self._buffer = b""
+        self._ready = False
         _all.add(self)
 
     def alive(self) -> bool:
@@ -119,6 +126,7 @@ class Child:
             Lost: the child died, or did not answer in time and was killed.
             Gone: the child says that it cannot answer.
         """
+        self._await()
         task = {**asdict(job), "path": sys.path, "folder": os.getcwd()}
         pipe = self._process.stdin
         assert pipe is not None
@@ -131,6 +139,16 @@ class Child:
         if "why" in answer:
             raise Gone(answer["why"], answer["trace"])
         return str(answer["text"])
+
+    def _await(self) -> None:
+        """Wait until the child can be asked: its start is no part of any job."""
+        if not self._ready:
+            try:
+                self._line(STARTING)
+            except Lost as e:
+                e.early = True
+                raise
+            self._ready = True
 
     def _line(self, timeout: float | None) -> bytes:
         pipe = self._process.stdout

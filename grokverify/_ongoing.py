@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 from concurrent.futures import BrokenExecutor, Future
 from dataclasses import asdict, dataclass, field
@@ -17,7 +17,7 @@ from grokverify._verdict import Record
 from grokverify._verify import failed
 from grokverify.records import from_json
 
-LOSSES = 5  # workers that one claim may lose; somebody else killed them, for jobs run in children
+LOSSES = 5  # workers that one job may lose; somebody else killed them, for jobs run in children
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Ongoing:
         first = Job("plan", ref, lab, {"parts": parts}) if parts > 1 else Job("verify", ref, lab)
         self.jobs = deque([first])
         self._course: Course | None = None
-        self._lost = 0
+        self._lost: Counter[str] = Counter()
         self._folding = self._over = False
 
     def answer(self, job: Job, future: Future[str]) -> Record | None:
@@ -56,8 +56,9 @@ class Ongoing:
         try:
             record = self._take(job, future.result())
         except Exception as e:
-            if _worker_replaced(e) and self._lost < LOSSES:
-                self._lost += 1
+            which = f"{job.do} {job.more.get('unit')}"
+            if _worker_replaced(e) and self._lost[which] < LOSSES:
+                self._lost[which] += 1
                 self.jobs.appendleft(job)
                 return None
             record = self._failure(e)
