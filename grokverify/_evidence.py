@@ -6,7 +6,7 @@ import enum
 import math
 import numbers
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -154,6 +154,7 @@ class Series:
     ylabel: str = ""
     log: str = ""  # which axes are logarithmic: "", "x", "y" or "xy"
     beside: str = "printed"  # what the second curve is
+    marks: tuple[tuple[str, Number], ...] = ()  # events along x
 
 
 def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
@@ -212,6 +213,7 @@ def series(
     ylabel: str = "",
     log: str = "",
     beside: str = "printed",
+    marks: Mapping[str, Any] | None = None,
 ) -> Series:
     """Points for a plot in the report; scalars and sequences both do.
 
@@ -222,6 +224,7 @@ def series(
         beside: the name of the second curve where it is something else, a reference run say.
         xlabel, ylabel: axis labels; those of the first series count.
         log: which axes are logarithmic: "", "x", "y" or "xy".
+        marks: events along x, name -> place; one at infinity never happened and is left out.
 
     Raises:
         ValueError: the lengths differ, a value is NaN, or ``log`` is not one of the four.
@@ -234,9 +237,11 @@ def series(
         )
     if log not in ("", "x", "y", "xy"):
         raise ValueError(f"series {name!r} has log={log!r}; choose '', 'x', 'y' or 'xy'.")
-    if any(value != value for value in (*xs, *ys, *ps)):
+    if any(value != value for value in (*xs, *ys, *ps, *(marks or {}).values())):
         raise ValueError(f"series {name!r} contains NaN; leave the point out or mend its source.")
-    return Series(name, xs, ys, ps, xlabel, ylabel, log, beside)
+    events = tuple((k, _plain(name, v)) for k, v in (marks or {}).items())
+    seen = tuple((k, v) for k, v in events if v not in (math.inf, -math.inf))
+    return Series(name, xs, ys, ps, xlabel, ylabel, log, beside, seen)
 
 
 def show(x: Number) -> str:

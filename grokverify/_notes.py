@@ -19,6 +19,7 @@ from grokverify._tally import Certificate, Decision, Tally, shelve
 from grokverify._verdict import Outcome
 
 ROWS = 200  # a record keeps this many table rows ...
+MARKS = 8  # of the events of a series
 POINTS = 2000  # ... and this many points of a series
 DECISIONS = 1200  # characters of compared numbers, for each named comparison ...
 CERTIFICATES = 6000  # ... and of certificates, for each check or control
@@ -269,4 +270,5 @@ def _joined(old: Series | None, new: Series) -> Series:
         x=old.x + new.x[:room],
         y=old.y + new.y[:room],
         printed=old.printed + new.printed[:room] if both else (),
+        marks=tuple(dict.fromkeys(old.marks + new.marks))[:MARKS],
     )

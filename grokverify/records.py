@@ -265,7 +265,10 @@ def outcome(body: dict[str, Any]) -> Outcome:
         Row(tuple((k, _number(v)) for k, v in row.items())) for row in body["rows"]
     )
     body["series"] = tuple(
-        Series(**{**s, **{k: tuple(map(_number, s[k])) for k in ("x", "y", "printed")}})
+        Series(
+            **{**s, **{k: tuple(map(_number, s[k])) for k in ("x", "y", "printed")}}
+            | {"marks": tuple((k, _number(x)) for k, x in s.get("marks", ()))}
+        )
         for s in body["series"]
     )
     return Outcome(**body)

@@ -109,6 +109,8 @@ def _alt(series: Series, drawn: Sequence[Point]) -> str:
     if first[2] is not None and last[2] is not None:
         which = clean(series.beside, 40)
         told += f" Beside it, {which}: from {number(first[2])} to {number(last[2])}."
+    for name, at in _events(series):
+        told += f" {name} at {number(at, 4)}."
     return told
 
 
@@ -118,9 +120,11 @@ def _draw(points: list[Point], series: Series, alt: str) -> Markup:
     down = axis([*ys, *(p[1] for p in printed)], "y" in series.log, _BOTTOM, _TOP)
     marks = ticks(down, 6)
     left = 40 + 6.2 * max((len(label) for _, label in marks), default=0)
-    along = axis(xs, "x" in series.log, left, _RIGHT)
+    events = _events(series)
+    along = axis([*xs, *(x for _, x in events)], "x" in series.log, left, _RIGHT)
     whole = all(x == int(x) for x in xs)
     parts = [*_grid(down, marks, along, ticks(along, 7, whole))]
+    parts += _flags([(name, along.at(x)) for name, x in events])
     xlabel, ylabel = clean(series.xlabel, 80), clean(series.ylabel or series.name, 80)
     parts += _words(ylabel, (_TOP + _BOTTOM) / 2, 13, 40, turned=True)
     parts += _words(xlabel, (left + _RIGHT) / 2, _BOTTOM + 36, 70)
@@ -142,6 +146,24 @@ def _draw(points: list[Point], series: Series, alt: str) -> Markup:
         f'<svg class="plot" role="img" aria-label="{escape(alt)}" viewBox="0 0 {_WIDTH} '
         f'{_HEIGHT}" fill="none" font-size="11" font-family="sans-serif">{"".join(parts)}</svg>'
     )
+
+
+def _events(series: Series) -> list[tuple[str, float]]:
+    """Marks that fit the axis, in order."""
+    found = [(clean(k, 30), _coordinate(x, "x" in series.log)) for k, x in series.marks[:8]]
+    return sorted(((k, x) for k, x in found if x is not None), key=lambda one: one[1])
+
+
+def _flags(events: list[tuple[str, float]]) -> list[str]:
+    """Dotted lines with their names, one below the other so that none is written over."""
+    look = 'stroke="currentColor" stroke-opacity=".7" stroke-dasharray="1.5 3"'
+    out = [f'<path {look} d="M{_n(x)} {_TOP}V{_BOTTOM}"/>' for _, x in events]
+    for k, (name, x) in enumerate(events):
+        end = x > 0.65 * _WIDTH
+        place = f'x="{_n(x - 4 if end else x + 4)}" y="{_BOTTOM - 8 - 13 * (k % 4)}"'
+        anchor = ' text-anchor="end"' if end else ""
+        out.append(f'<text fill="currentColor" {place}{anchor}>{escape(name)}</text>')
+    return out
 
 
 def _grid(

@@ -144,3 +144,19 @@ def test_ticks_tell_nearly_equal_values_apart() -> None:
     drawn = plot(series("w", x=[1, 2], y=[1, 1 + 2e-9]))
     assert drawn is not None
     assert "1.000000001" in words(drawn.svg)
+
+
+def test_events_are_marked_where_they_happened_and_told_in_words() -> None:
+    events = {"fit": 10, "low": 100, "never": math.inf}
+    one = series("loss", x=[1, 10, 100], y=[1, 0.5, 0.1], log="x", marks=events)
+    assert one.marks == (("fit", 10), ("low", 100))
+    drawn = plot(one)
+    assert drawn is not None
+    assert drawn.alt.endswith(" fit at 10. low at 100.")
+    assert "fit" in words(drawn.svg)
+    dots = place(drawn.svg, 0)
+    dotted = [e for e in svg(drawn.svg).iter("path") if e.get("stroke-dasharray") == "1.5 3"]
+    where = [float(e.attrib["d"][1:].split()[0]) for e in dotted]
+    assert where == [dots[1][0], dots[2][0]]
+    with pytest.raises(ValueError, match="contains NaN"):
+        series("loss", x=[1], y=[1], marks={"fit": math.nan})

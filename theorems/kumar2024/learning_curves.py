@@ -66,8 +66,10 @@ def typical(lab, kth, name, events):
 
 
 def curve(run, which, of, printed=None, beside="printed"):
-    """The first run's curve against time, with a reference curve beside it."""
+    """The first run's curve against time, with a reference curve beside it and two events."""
     seen = torch.isfinite(of[:, 0])
+    both = {"train": run.train, "test": run.test}
+    low = {f"{name} loss low": crossing(run.t, c, 0.2)[0] for name, c in both.items()}
     return series(
         which,
         x=run.t[seen],
@@ -77,6 +79,7 @@ def curve(run, which, of, printed=None, beside="printed"):
         ylabel="loss / null loss",
         log="xy" if printed is not None else "x",
         beside=beside,
+        marks=low,
     )
 
 
