@@ -95,11 +95,10 @@ def table_in_symbols(lab, same_a, same_b, table=printed_table, mean=0):
     lambda lab: [dict(law=law) for law in lab.pick(smoke=SYMMETRIC[:2], quick=SYMMETRIC + SKEWED)]
 )
 def table_by_enumeration(lab, law, table=printed_table, centre=0):
-    # All values of q, q', r, r'; the square of the unit's value is its derivative by V, from
-    # torch-free integers of the gradient itself.
+    # All values of q, q', r, r'; the square of the unit's value is its derivative by V.
     weights = [w + centre for w in law]
     s = variance(law)
-    kappa = moment(law, 4) / s**2
+    kappa, skewness = moment(law, 4) / s**2, moment(law, 3)
     x = inputs(2, np.array([0, 2, 4, 6]))  # (a, b) = 00, 01, 10, 11 with c = 0
     total, count = 0, 0
     for w in itertools.product(weights, repeat=4):
@@ -108,7 +107,6 @@ def table_by_enumeration(lab, law, table=printed_table, centre=0):
     A, B, _ = equal_coordinates(x)
     found = table(kappa)
     off = sum(total[i, j] != count * s**2 * found[A[i, j], B[i, j]] for i, j in np.ndindex(A.shape))
-    skewness = moment(law, 3)
     yield row(law=str(law), kappa=kappa, skewness=skewness, wrong=off)
     yield series(
         "E L_k(x, x) / sigma^4 beside 2 kappa + 6", x=kappa,
@@ -192,6 +190,8 @@ def floor_checks(laws, others, constant=4):
         for k in range(2):
             unit = [jacobian([list(w)], V[:, k : k + 1], x) for w in weights]
             K = K + sum(G @ G.T for G in unit)
+        off = K - len(weights) * (2 * expected_L(x, law, law) + expected_J(x, V, law, law))
+        yield exact("entries of E K beside its moments", int((off != 0).sum())).equals(0)
         s = variance(law)
         ratio = np.linalg.eigvalsh(K.astype(float))[0] / float(2 * len(weights) * s**2)
         yield series(
