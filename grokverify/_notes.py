@@ -21,8 +21,8 @@ from grokverify._verdict import Outcome
 ROWS = 200  # a record keeps this many table rows ...
 MARKS = 8  # of the events of a series
 POINTS = 2000  # ... and this many points of a series
-DECISIONS = 1200  # characters of compared numbers, for each named comparison ...
-CERTIFICATES = 6000  # ... and of certificates, for each check or control
+DECISIONS = 3000  # characters of compared numbers, for each named comparison ...
+CERTIFICATES = 16_000  # ... and of certificates, for each check or control
 Item = Comparison | Measurement | Row | Series
 
 

@@ -14,8 +14,8 @@ Proof = Callable[[], Plain]
 """Called only where the number reaches a record, so that a proof costs nothing elsewhere."""
 
 
-ROOM = 4000  # characters of matrices in one certificate; of larger ones only a digest is kept
-_CELLS = 2000  # entries beyond which nobody need try to fit them
+ROOM = 8000  # characters of matrices in one certificate; of larger ones only a digest is kept
+_CELLS = 4000  # entries beyond which nobody need try to fit them
 _HASHED = 20_000  # entries beyond which even a digest costs too much
 
 

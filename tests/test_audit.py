@@ -91,6 +91,19 @@ def test_every_kind_of_certificate_is_checked(line, tmp_path):
     assert seen["comparisons not carried"] == seen["certificates: not carried, too large"] == 0
     assert seen["exact outcomes with a certificate"] == seen["exact outcomes"]
     assert seen["symbolic outcomes with a certificate"] == 2
+    assert 0 < seen["billionths of risk spent"] <= 3000
+
+
+def test_many_claims_may_not_spend_more_than_a_run(line, tmp_path):
+    def spend(body):
+        body["checks"][0].update(body["checks"][2], risk=1.4e-6)
+        body["controls"] = [{**body["controls"][2], "breaks": "seldom"}]
+        del body["checks"][1:]
+
+    line = altered(line, spend)
+    assert audited(tmp_path, *[line] * 700)[1] == []
+    _, wrong = audited(tmp_path, *[line] * 720)
+    assert wrong == ["the claims together spend more than the 1e-3 of a run"]
 
 
 def certificates(body, kind):
@@ -184,6 +197,9 @@ CHANGES = {
     "said to be undecided, but a comparison failed": lambda b: b["controls"][0].update(
         truth="undecided"
     ),
+    "malformed (ValueError: zip()": lambda b: next(
+        c for _, c in certificates(b, "rank") if len(c["proof"]["matrix"]) > 1
+    )["proof"]["matrix"].__setitem__(0, "1"),
     "undecided without a reason": lambda b: b["checks"][0].update(truth="undecided"),
     "fails without a witness": lambda b: b["controls"][0].update(witness=None),
     "graded symbolic, but its weakest comparison certified": lambda b: b["checks"][0].update(
@@ -216,7 +232,7 @@ def test_what_does_not_follow_is_rejected_although_it_is_sealed(line, tmp_path, 
 def test_a_hundred_altered_bytes_are_all_rejected(line, tmp_path):
     rng = np.random.default_rng(2024)
     path = tmp_path / "records.jsonl"
-    whole = (line + "\n" + line + "\n").encode()
+    whole = (line + "\n").encode()
     path.write_bytes(whole)
     assert audit(path)[1] == []
     for _ in range(100):
