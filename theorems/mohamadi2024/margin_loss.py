@@ -210,7 +210,7 @@ theorem_4_5 = Claim(
         in_floats.but(per_copy=4.001),
         in_floats.but(power=5.001),
     ),
-    uses=("mohamadi2024/fourier-interpolation",),
+    uses=("mohamadi2024/noise-of-a-network", "mohamadi2024/fourier-interpolation"),
     gap="The step from Theorem 4.6, not the theorem itself. Whether training reaches such a margin "
     "is not asked.",
 )
