@@ -105,6 +105,47 @@ remark_f_1 = Claim(
 )
 
 
+# For even p frequency p/2 has no sine, and two neurons carry it.
+def four_p_exactly(p):
+    return {2: 3}.get(p, 4 * p - 3 if p % 2 else 4 * p - 5)
+
+
+def four_p_one_fewer(p):
+    return four_p_exactly(p) - 1
+
+
+@check(sizes)
+def folded_exactly(lab, p, build=half, allowed=four_p_exactly):
+    yield from counted(p, build, allowed)
+
+
+@check(large_sizes)
+def folded_in_floats(lab, p, build=half):
+    yield from floats(lab, p, build, four_p_exactly)
+
+
+half_frequencies = Claim(
+    id="mohamadi2024/half-frequency-width",
+    source=REMARK,
+    title="4p - 3 neurons for odd p, 4p - 5 for even p",
+    statement=(
+        r"Half of the frequencies interpolate with $4p - 3$ hidden neurons for odd $p$ and "
+        r"$4p - 5$ for even $p > 2$: the remark holds for even $p$ too."
+    ),
+    checks=(folded_exactly, folded_in_floats),
+    controls=(
+        folded_exactly.but(build=undoubled),
+        folded_exactly.but(build=without_last_neuron),
+        folded_exactly.but(allowed=four_p_one_fewer),
+        folded_in_floats.but(build=undoubled),
+        folded_in_floats.but(build=printed),
+    ),
+    origin="ours",
+    sharpens=("mohamadi2024/remark-f.1",),
+    gap="Exhausted over a range of p, not proved for all p.",
+)
+
+
 # Three phases t_j = 2 pi j/3 in place of four products of sines and cosines:
 #   sum_j cos(A + t_j) cos(B + t_j) cos(C + 2 t_j) = 3/4 cos(A + B - C).
 def three_p(p):

@@ -59,7 +59,7 @@ def at_the_threshold(lab, later=Fraction(1001, 1000), earlier=Fraction(999, 1000
                  printed=[1.0] * len(grid), xlabel="p", log="xy", beside="trivial")  # fmt: skip
 
 
-@check(lambda lab: [dict(top=t) for t in lab.pick(smoke=(20,), quick=(20, 65))])
+@check(dict(top=20), dict(top=65))
 def all_the_way(lab, top, factor=256):
     """Every real p from 2 to 2^top, by intervals of log p: the bound is at least 1."""
     u = sp.Symbol("u")
