@@ -275,6 +275,10 @@ interpolation = Claim(
         by_network.but(build=without_last_frequency),
         by_network.but(build=stacked_in_blocks),
     ),
-    corrects=("mohamadi2024/fourier-weights-printed", "mohamadi2024/fourier-output-printed"),
+    corrects=(
+        "mohamadi2024/fourier-weights-printed",
+        "mohamadi2024/fourier-output-printed",
+        "mohamadi2024/fourier-stacking-printed",
+    ),
     gap="Exact for every p in a range; for all p the identities are symbolic, joined in words.",
 )
