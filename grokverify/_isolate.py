@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import itertools
 import json
 import os
 import select
@@ -18,10 +19,12 @@ import tempfile
 import threading
 import time
 import weakref
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import IO
 
 from grokverify._child import DEAD_DEVICE
+from grokverify._devices import pinned
 from grokverify._lab import Lab
 from grokverify._ongoing import Gone, Job
 from grokverify._verdict import Record
@@ -58,7 +61,7 @@ def perform_isolated(job: Job, timeout: float | None = None) -> str:
     while True:
         if _closed.is_set():
             raise RuntimeError("the run is being stopped")
-        child = _mine.child()
+        child = _mine.child(job.lab.device)
         try:
             return child.ask(job, timeout)
         except Lost as e:
@@ -77,12 +80,12 @@ def perform_isolated(job: Job, timeout: float | None = None) -> str:
             raise
 
 
-def verify_isolated(ref: str, lab: Lab, timeout: float | None = None) -> Record:
+def verify_isolated(ref: str, lab: Lab, timeout: float | None = None, *, claim: str = "") -> Record:
     """``verify_ref`` in a supervised child process; what stays lost is a record with ERROR."""
     try:
         return from_json(perform_isolated(Job("verify", ref, lab), timeout))
     except Gone as e:
-        return failed(ref, lab, *e.args)
+        return failed(ref, lab, *e.args, claim=claim)
 
 
 def close_all() -> None:
@@ -100,7 +103,8 @@ def reopen() -> None:
 class Child:
     """One process that verifies claims, one line of JSON each way."""
 
-    def __init__(self) -> None:
+    def __init__(self, pin: Mapping[str, str]) -> None:
+        self.pin = pin
         self._words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the child)
         self._shut = False
         self.last_words = ""  # the end of its stderr, after close: faulthandler's stack, usually
@@ -110,7 +114,7 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self._words,
             start_new_session=True,  # a group of its own, killed as a whole
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+            env={**os.environ, **pin, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         )
         self._buffer = b""
         self._ready = False
@@ -204,16 +208,22 @@ class Child:
 
 
 class _Mine(threading.local):
-    """The child of this thread."""
+    """The child of this thread, and the number of the thread: it sets the device."""
 
-    held: Child | None = None
+    def __init__(self) -> None:
+        self.held: Child | None = None
+        self.slot = next(_slots)
 
-    def child(self) -> Child:
-        if self.held is None or not self.held.alive():
-            self.held = Child()
+    def child(self, device: str) -> Child:
+        pin = pinned(device, self.slot)
+        if self.held is not None and self.held.pin != pin:
+            self.held.close()
+        if self.held is None or self.held.pin != pin or not self.held.alive():
+            self.held = Child(pin)
         return self.held
 
 
+_slots = itertools.count()
 _mine = _Mine()
 _closed = threading.Event()
 atexit.register(close_all)

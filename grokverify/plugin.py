@@ -5,12 +5,17 @@ Nothing heavy is imported until a claim exists: pytest starts as fast as without
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from grokverify._devices import pinned
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from grokverify._claim import Claim
     from grokverify._lab import Lab
     from grokverify._verdict import Record
@@ -20,6 +25,7 @@ _OPTIONS = {
     "profile": ("quick", "how hard to try: smoke, quick, standard, paper"),
     "seed": ("0", "root of all randomness, an integer"),
     "records": ("", "file for the records, as JSON lines"),
+    "timeout": ("", "seconds for a claim, which then runs in a supervised process of its own"),
 }
 _LABS: pytest.StashKey[Lab] = pytest.StashKey()
 
@@ -39,11 +45,16 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "theorem: a claim of a paper, verified by grokverify")
     if not hasattr(config, "workerinput"):  # not an xdist worker
         config.pluginmanager.register(Recorder(config), "grokverify-recorder")
+    elif _option(config, "device") in ("auto", "cuda"):
+        os.environ.update(pinned("cuda", 0))  # one GPU a worker, before torch is imported
     profile, seed = _option(config, "profile"), _option(config, "seed")
     if profile not in ("smoke", "quick", "standard", "paper"):
         raise pytest.UsageError(
             f"--theorem-profile {profile}: choose smoke, quick, standard or paper."
         )
+    timeout = _option(config, "timeout")
+    if timeout and not timeout.replace(".", "", 1).isdigit():
+        raise pytest.UsageError(f"--theorem-timeout {timeout}: give seconds.")
     if not seed.lstrip("-").isdigit():
         raise pytest.UsageError(f"--theorem-seed {seed}: give an integer.")
     if _option(config, "device") not in ("auto", "cpu"):
@@ -53,6 +64,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def _option(config: pytest.Config, name: str) -> str:
     given = config.getoption(f"theorem_{name}")
     return str(config.getini(f"theorem_{name}") if given is None else given)
+
+
+def _ahead(config: pytest.Config) -> Path | None:
+    """Where records are written as claims start and end, one file for all workers."""
+    path = _option(config, "records")
+    return config.rootpath / f"{path}.partial" if path else None
 
 
 def _lab(config: pytest.Config) -> Lab:
@@ -108,14 +125,24 @@ class ClaimItem(pytest.Item):
                 f"the claim id {self.claim.id!r} is already used by {self.duplicate_of}. Ids name "
                 "records and random streams: give each claim its own."
             )
-        from grokverify._verify import verify
-        from grokverify.records import to_json
+        from grokverify._verify import started, verify
+        from grokverify.records import append, to_json
 
         ref = f"{self.path}:{self.name}"
         module = getattr(self.getparent(pytest.Module), "obj", None)
         if module is not None and "." in module.__name__:
             ref = f"{module.__name__}:{self.name}"
-        record = verify(self.claim, _lab(self.config), ref=ref)
+        lab, ahead = _lab(self.config), _ahead(self.config)
+        if ahead:  # if this process dies, its claim is named
+            append(ahead, started(ref, lab, claim=self.claim.id))
+        if timeout := _option(self.config, "timeout"):
+            from grokverify._isolate import verify_isolated
+
+            record = verify_isolated(ref, lab, float(timeout), claim=self.claim.id)
+        else:
+            record = verify(self.claim, lab, ref=ref)
+        if ahead:
+            append(ahead, record)
         # A string: other values in user_properties do not survive the way home from a worker.
         self.user_properties.append(("grokverify", to_json(record)))
         if not record.as_expected:
@@ -147,18 +174,20 @@ class Recorder:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.lines: list[str] = []
+        if ahead := _ahead(config):
+            ahead.unlink(missing_ok=True)  # of a session that died
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "call":
             self.lines += [str(v) for k, v in report.user_properties if k == "grokverify"]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if not self.lines:
+        records = self._merged()
+        if not records:
             return
         from grokverify._text import counts, table
-        from grokverify.records import from_json, write
+        from grokverify.records import write
 
-        records = sorted((from_json(line) for line in self.lines), key=lambda r: r.claim)
         terminalreporter.section("theorems")
         for line in table(records):
             terminalreporter.write_line(line)
@@ -173,3 +202,24 @@ class Recorder:
                 )
             else:
                 terminalreporter.write_line(f"records: {path}")
+                if ahead := _ahead(self.config):
+                    ahead.unlink(missing_ok=True)
+
+    def _merged(self) -> list[Record]:
+        """What came home, and what only the file knows: a worker that died sends nothing.
+
+        A claim that ran twice, since its worker was replaced, has its last record; an error stays.
+        """
+        ahead = _ahead(self.config)
+        if not self.lines and not (ahead and ahead.is_file()):
+            return []
+        from grokverify.records import from_json, read
+
+        merged = {r.claim: r for r in read(ahead)[0]} if ahead and ahead.is_file() else {}
+        failed = set()
+        for record in map(from_json, self.lines):
+            if record.claim not in failed:
+                merged[record.claim] = record
+            if record.verdict.value == "error":
+                failed.add(record.claim)
+        return sorted(merged.values(), key=lambda r: r.claim)

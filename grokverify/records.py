@@ -92,10 +92,11 @@ def write_text(path: str | Path, text: str) -> None:
 
 
 def append(path: str | Path, record: Record) -> None:
-    """Add one record to a file and see that it is on the disk."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(to_json(record) + "\n")
-        file.flush()
+    """Add one record to a file that other processes may add to, and see it on the disk."""
+    line = (to_json(record) + "\n").encode()
+    with open(path, "ab", buffering=0) as file:  # one write: lines of two processes do not mix
+        while line:
+            line = line[file.write(line) :]
         os.fsync(file.fileno())
 
 

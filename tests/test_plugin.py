@@ -97,6 +97,7 @@ def test_an_ordinary_suite_has_no_theorem_section(run):
 @pytest.mark.parametrize(
     ("option", "text"),
     [
+        (("--theorem-timeout", "soon"), "--theorem-timeout soon: give seconds"),
         (("--theorem-profile", "fast"), "--theorem-profile fast: choose smoke, quick"),
         (("--theorem-seed", "x"), "--theorem-seed x: give an integer"),
         (("--theorem-device", "abacus"), "unknown device 'abacus'"),
@@ -143,3 +144,56 @@ def test_a_suite_without_claims_imports_nothing_heavy(pytester):
         [sys.executable, "-c", code], cwd=pytester.path, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+CRASH = (
+    CLAIMS
+    + """
+@check()
+def crashes(lab, x=0):
+    import os
+    os._exit(7)
+    yield
+
+crashing = Claim(id="t/crashing", source=SOURCE, statement="s", checks=(crashes,),
+                 controls=(crashes.but(x=1),))
+"""
+)
+
+
+@pytest.mark.slow
+@pytest.mark.fault(4)
+def test_a_worker_that_dies_leaves_the_name_of_its_claim_and_the_other_records(run, pytester):
+    run(CRASH, "--theorem-records", "r.jsonl", "-n", "2", "--max-worker-restart", "2")
+    found, problems = records.read(pytester.path / "r.jsonl")
+    assert not problems
+    assert {r.claim: r.verdict.value for r in found} == {
+        "t/true": "verified",
+        "t/printed": "refuted",
+        "t/crashing": "error",
+    }
+    assert "started, but no verdict followed" in {r.claim: r for r in found}["t/crashing"].reason
+    assert not (pytester.path / "r.jsonl.partial").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.fault(4)
+def test_a_session_that_dies_leaves_the_records_it_has(run, pytester):
+    run(CRASH, "--theorem-records", "r.jsonl")
+    found, problems = records.read(pytester.path / "r.jsonl.partial")
+    assert not problems
+    assert {r.claim: r.verdict.value for r in found} == {
+        "t/true": "verified",
+        "t/printed": "refuted",
+        "t/crashing": "error",
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.fault(2, 4)
+def test_with_a_timeout_claims_run_in_supervised_processes(run, pytester):
+    hanging = CRASH.replace("os._exit(7)", "os.getpid()\n    while True: pass")
+    result = run(hanging, "--theorem-records", "r.jsonl", "--theorem-timeout", "5")
+    result.assert_outcomes(passed=2, failed=1)
+    (bad,) = (r for r in records.read(pytester.path / "r.jsonl")[0] if r.claim == "t/crashing")
+    assert "timeout: no verdict within 5 s, and the process was killed" in bad.reason
