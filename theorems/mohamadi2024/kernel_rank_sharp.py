@@ -241,8 +241,10 @@ def least_width(lab, p, n, ceiling=most_frequent_c):
     yield exact(
         "least width, generic V, over ceil(n / (3p - 2))", Fraction(generic, lowest)
     ).beside(printed="36 rho_c log(n/delta) is enough, n / (3p) is not")
-    yield exact("least width, V = 0, over rho_c", Fraction(zero, rho)).beside(
-        printed="36 log(n/delta)"
+    yield (
+        exact("least width, V = 0, over rho_c", Fraction(zero, ceiling(x, p)))
+        .beside(printed="36 log(n/delta)")
+        .equals(1)
     )
     yield approx("width of Theorem 3.1 over the least, V = 0, delta = 0.05", printed / zero)
     label = dict(x=n, xlabel="n", ylabel="width", log="xy")

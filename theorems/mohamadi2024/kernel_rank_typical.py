@@ -28,6 +28,11 @@ def by_parameters(p, n):
     return math.ceil(n / (3 * p))
 
 
+def by_one_relation(p, n):
+    """As if there were one relation between the 3p derivatives of a unit, not two."""
+    return math.ceil(n / (3 * p - 1))
+
+
 def as_given(p, n):
     return n
 
@@ -38,7 +43,7 @@ def one_unit(p, n):
 
 
 def settings(lab):
-    few = [(3, 12), (3, 18), (5, 25)]
+    few = [(3, 16), (3, 18), (5, 25)]
     more = [(4, 48), (5, 50), (7, 49)]
     chosen = lab.pick(
         smoke=few, quick=few + more, standard=[*few, *more, (5, 26), (5, 75), (7, 98)]
@@ -100,8 +105,10 @@ typical_width = Claim(
     checks=(gradients, kernels),
     controls=(
         gradients.but(width=by_parameters),
+        gradients.but(width=by_one_relation),
         gradients.but(size=one_unit),
         kernels.but(width=by_parameters),
+        kernels.but(width=by_one_relation),
         kernels.but(size=one_unit),
     ),
     uses=("mohamadi2024/entk-rank",),
