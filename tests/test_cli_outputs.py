@@ -3,9 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from grokverify import Lab, ledger, records
+from grokverify._verify import failed
 from grokverify.cli import main
 
 
@@ -72,3 +75,17 @@ def test_names_of_files_make_sound_ids(made, capsys):
         assert main(["new", name]) == 0
         words = ["run", name, "--no-isolate", "--profile", "smoke", "--out", "named"]
         assert main(words) == 0, capsys.readouterr()
+
+
+def test_show_puts_the_card_of_an_earlier_run_under_the_claim(capsys, tmp_path):
+    item = next(i for i in ledger.read() if i.claims)
+    name, ref = item.claims[0]
+    path = tmp_path / "records.jsonl"
+    assert main(["show", name, "--records", str(path)]) == 0
+    assert "┌" not in capsys.readouterr().out
+    records.write(path, [replace(failed(ref, Lab(), "out of chalk", ""), claim=name)])
+    assert main(["show", name, "--records", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "    ┌ ! error" in told
+    assert "    │ out of chalk" in told
+    assert f"    └ {name}" in told
