@@ -157,9 +157,10 @@ def off_slices(lab, p, m):
 
 
 def zero_lines(lab, p, m):
-    """Any integer tensor whose sum along every line is zero."""
-    w = lab.integers("w", -9, 10, p**m).cpu().numpy()
-    return zero_sum_projector(p, m) @ w
+    """An integer tensor, not zero, whose sum along every line is zero."""
+    P = zero_sum_projector(p, m)
+    v = P @ lab.integers("w", -9, 10, p**m).cpu().numpy()
+    return v if v.any() else P[0]
 
 
 def pair_sums(lab, p, m, vector):
