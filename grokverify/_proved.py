@@ -40,13 +40,17 @@ def written(plain: Plain, **matrices: Any) -> Plain:
         texts = {k: [" ".join(map(as_text, row)) for row in M] for k, M in listed.items()}
         if 0 < cells <= _CELLS and sum(len(row) for M in texts.values() for row in M) <= ROOM:
             return {**plain, **texts}
-    return {
-        "kind": "digest",
-        "what": plain["kind"],
-        "shapes": {k: [len(M), len(M[0]) if M else 0] for k, M in listed.items()},
-        "sha256": hashlib.sha256(repr(texts).encode()).hexdigest() if texts else "",
-        "why": f"{cells} numbers, more than a record carries" if cells else "an empty matrix",
-    }
+    return digest(
+        str(plain["kind"]),
+        f"{cells} numbers, more than a record carries" if cells else "an empty matrix",
+        shapes={k: [len(M), len(M[0]) if M else 0] for k, M in listed.items()},
+        sha256=hashlib.sha256(repr(texts).encode()).hexdigest() if texts else "",
+    )
+
+
+def digest(what: str, why: str, **rest: Any) -> Plain:
+    """In place of a certificate: what an audit cannot check again, and the reason."""
+    return {"kind": "digest", "what": what, "why": why, **rest}
 
 
 class Proved(int):

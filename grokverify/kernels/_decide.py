@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import torch
 
 from grokverify._evidence import Measurement, enclosed
+from grokverify._proved import digest
 from grokverify.kernels._entk import entk, entk_rounding
 from grokverify.kernels._inputs import Inputs, groups
 from grokverify.kernels._jacobian import jacobian
@@ -94,7 +95,9 @@ def entk_floor(name: str, W: torch.Tensor, x: Inputs) -> Measurement:
     """
     require_ieee(W)
     ends = [least_eigenvalue(name, K, radius=radius) for K, radius in _blocks(W, x)]
-    return enclosed(name, min(end.lo for end in ends), min(end.hi for end in ends))
+    why = f"the least over {len(ends)} blocks of the kernel, more than a record carries"
+    low, high = min(end.lo for end in ends), min(end.hi for end in ends)
+    return enclosed(name, low, high, proof=lambda: digest("eigenvalue", why))
 
 
 def _blocks(W: torch.Tensor, x: Inputs) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
