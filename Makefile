@@ -9,6 +9,7 @@ WORKERS ?= 2
 
 verify: env
 	OMP_NUM_THREADS=1 $(BIN)/grokverify run --profile quick --workers $(WORKERS) --out reports/latest
+	$(BIN)/grokverify audit reports/latest/records.jsonl
 
 test: env lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests -n $(WORKERS) -m "not slow"

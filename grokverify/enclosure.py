@@ -17,6 +17,7 @@ import sympy as sp
 from mpmath import libmp
 
 from grokverify._evidence import Measurement, enclosed
+from grokverify._proved import digest
 from grokverify._intervals import (
     PREC,
     RULES,
@@ -30,6 +31,7 @@ from grokverify._intervals import (
     ratio,
 )
 
+_WHY = "interval arithmetic, which the separate checker does not do"
 Number = int | float | Fraction
 Span = Number | tuple[Number, Number]  # a point, or the two ends of an interval
 
@@ -47,7 +49,7 @@ def measured(name: str, expr: Any, at: Mapping[Any, Span] | None = None) -> Meas
         ValueError: a symbol has no value, a function is not in the list, or the value is not
             finite and real.
     """
-    return enclosed(name, *ends(enclose(expr, at)))
+    return enclosed(name, *ends(enclose(expr, at)), proof=lambda: digest("formula", _WHY))
 
 
 def ends(x: Interval) -> tuple[float, float]:
@@ -105,7 +107,7 @@ def supremum(
         for half in ((part[0], middle), (middle, part[1])):
             count += 1
             heapq.heappush(heap, (-ends(value(half))[1], count, half))
-    return enclosed(name, best, max(-top, best))
+    return enclosed(name, best, max(-top, best), proof=lambda: digest("supremum", _WHY))
 
 
 Code = Callable[[Mapping[Any, Interval]], Interval]
