@@ -17,7 +17,6 @@ import sympy as sp
 from mpmath import libmp
 
 from grokverify._evidence import Measurement, enclosed
-from grokverify._proved import digest
 from grokverify._intervals import (
     PREC,
     RULES,
@@ -30,6 +29,7 @@ from grokverify._intervals import (
     positive,
     ratio,
 )
+from grokverify._proved import digest
 
 _WHY = "interval arithmetic, which the separate checker does not do"
 Number = int | float | Fraction
