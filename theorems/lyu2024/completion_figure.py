@@ -28,15 +28,15 @@ SOURCE = Source(
 PUBLISHED = dict(plateau=0.1023, half=3.67e5, tenth=5.47e5, norm=31.45)
 
 
-def table(d, first=0):
-    a = np.arange(first, d + first) / d
+def table(d):
+    a = np.arange(d) / d
     return np.outer(a, a)
 
 
 @lru_cache(maxsize=8)
-def curve(d, cells, first, points=151):
+def curve(d, cells, points=151):
     """Test loss and nuclear norm along the limit curve, sigma from -2 to 7."""
-    X, sigmas = table(d, first), np.linspace(-2.0, 7.0, points)
+    X, sigmas = table(d), np.linspace(-2.0, 7.0, points)
     test = np.ones(d * d, dtype=bool)
     test[list(cells)] = False
     flow = limit_flow(sampled(X, cells), sigmas, rtol=1e-4)
@@ -61,14 +61,14 @@ def seeds(lab):
 
 
 @check(seeds)
-def full_size(lab, seed, lam=1e-4, first=0):
+def full_size(lab, seed, lam=1e-4, base=0):
     d, alpha, rate = 97, 10.0, 0.1
-    sigmas, losses, nuclear, evaluations = curve(d, draw(lab, d, 470), first)
+    sigmas, losses, nuclear, evaluations = curve(d, draw(lab, d, 470))
     steps = (sigmas + math.log(alpha)) / (lam * rate)
     seen = dict(
-        plateau=float(losses[0]),
-        half=crossing(steps, losses, losses[0] / 2),
-        tenth=crossing(steps, losses, losses[0] / 10),
+        plateau=float(losses[base]),
+        half=crossing(steps, losses, losses[base] / 2),
+        tenth=crossing(steps, losses, losses[base] / 10),
     )
     if seed == 0:
         yield series(
@@ -150,7 +150,7 @@ def half_time_of_descent(problem, X, test, alpha, lam, rate, level):
 def against_descent(lab, lam, d=16, shift=0.0, passes=1):
     """Half times at lambda and lambda/2: descent differs from the curve by O(lambda)."""
     cells, rate, alpha, X = draw(lab, d, d * d // 2), 0.1, 10.0, table(d)
-    sigmas, losses, _, evaluations = curve(d, cells, 0)
+    sigmas, losses, _, evaluations = curve(d, cells)
     test = np.ones(d * d, dtype=bool)
     test[list(cells)] = False
     gaps, steps = [], 0.0
@@ -180,7 +180,7 @@ figure = Claim(
     ),
     controls=(
         full_size.but(lam=1.5e-4),
-        full_size.but(first=2),
+        full_size.but(base=50),
         final_norm.but(lam=4e-4),
         final_norm.but(iterations=30),
         against_descent.but(shift=0.1),

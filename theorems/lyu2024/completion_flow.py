@@ -127,9 +127,9 @@ def descended(X, cells, alpha, lam, rate, taus):
 @check(lambda lab: [dict(sample=s) for s in range(lab.pick(smoke=1, quick=2, standard=4))])
 def against_descent(lab, sample, decay=1.0):
     """Halving the learning rate halves the distance between descent and flow."""
-    d, n, alpha, lam = 6, 16, 3.0, 0.02
+    d, n, alpha, lam = 6, 16, 3.0, 0.04
     X, cells = instance(lab, d, n, 1)
-    taus = np.arange(0.4, 4.01, 0.4)
+    taus = np.arange(0.4, 2.81, 0.4)
     flow = matrix_flow(sampled(X, cells), alpha, lam * decay, taus * decay)
     gaps = {}
     for rate in (0.04, 0.02):
@@ -189,7 +189,7 @@ def times(lab):
 
 @check(lambda lab: [dict(sample=s) for s in range(lab.pick(smoke=1, quick=3, standard=10))])
 def approach(lab, sample, offset=0.0, clock="log alpha"):
-    """Distance to the limit curve for three weak decays at one alpha, and for two alphas."""
+    """Distance to the limit curve for two weak decays at one alpha, and for two alphas."""
     X, cells = instance(lab, 6, 20, 1)
     problem, s = sampled(X, cells), times(lab)
     limit = limit_flow(problem, s + offset)
@@ -200,11 +200,11 @@ def approach(lab, sample, offset=0.0, clock="log alpha"):
         flow = matrix_flow(problem, alpha, lam, s + shift)
         return max(np.abs(p.W - q.W).max() for p, q in zip(flow, limit, strict=True)) / size
 
-    lams = [10.0**-k for k in (2, 3, 4)]
+    lams = [1e-3, 1e-4]
     gaps = [distance(30.0, lam) for lam in lams]
-    order = math.log10(gaps[1] / gaps[2])
-    larger = distance(60.0, lams[2])
-    yield row(sample=sample, gap=gaps[2], at_larger_alpha=larger, order=order)
+    order = math.log10(gaps[0] / gaps[1])
+    larger = distance(60.0, lams[1])
+    yield row(sample=sample, gap=gaps[1], at_larger_alpha=larger, order=order)
     if sample == 0:
         yield series(
             "distance from the limit curve",
@@ -214,9 +214,9 @@ def approach(lab, sample, offset=0.0, clock="log alpha"):
             ylabel="largest difference in W over the largest entry",
             log="xy",
         )
-    yield approx("distance at lambda = 1e-4", gaps[2])
+    yield approx("distance at lambda = 1e-4", gaps[1])
     yield approx("|order in lambda - 1|", abs(order - 1)).at_most(0.05)
-    yield approx("|distance at another alpha / distance - 1|", abs(larger / gaps[2] - 1)).at_most(
+    yield approx("|distance at another alpha / distance - 1|", abs(larger / gaps[1] - 1)).at_most(
         0.02
     )
 
