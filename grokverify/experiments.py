@@ -1,0 +1,217 @@
+"""Training runs of the experiments on modular addition, as pure functions of a lab and settings.
+
+The settings of Mohamadi et al. 2024, Appendix A, are the defaults. Runs are batched over seeds, in
+float32 as there, and kept for the controls of a check, which use its random streams. A width is
+printed for the regression task only (h = 4p, Figure 3); it is used throughout.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from grokverify._lab import Lab
+from grokverify.delay import crossing
+from grokverify.kernels import entk
+from grokverify.modular import (
+    TrainSet,
+    all_outputs,
+    classification_scores,
+    cross_entropy_gradient,
+    square_gradient,
+    stored,
+    sums,
+    triples,
+)
+from grokverify.population import population_loss, unseen_loss
+from grokverify.runs import Record, log_times, train
+from grokverify.training import (
+    State,
+    gradient_descent,
+    normalised_descent,
+    penalised,
+    sup_norm,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One experiment.
+
+    Attributes:
+        p: modulus. n: train set size. h: width, 4p where it is 0.
+        runs: seeds. last: number of steps. rate: eta. sup: strength of the max-norm penalty.
+        scale: alpha, which multiplies the default initialisation of PyTorch.
+        labels: "true", or "shuffled" among the train examples.
+        order: "uniform" train sets, or "rows": all pairs with small a first.
+        kernel: train inputs on which the change of the eNTK is followed; 0 for none.
+        per_decade: records in a decade of steps.
+    """
+
+    p: int
+    n: int
+    runs: int
+    last: int
+    rate: float
+    h: int = 0
+    scale: float = 1.0
+    sup: float = 0.0
+    labels: str = "true"
+    order: str = "uniform"
+    kernel: int = 0
+    per_decade: int = 8
+
+    @property
+    def width(self) -> int:
+        return self.h or 4 * self.p
+
+
+def classification(p: int, **changes: Any) -> Settings:
+    """Appendix A.2: normalised descent with rate 10, penalty 1e-20, 2 p^(5/3) pairs."""
+    plain = Settings(p, round(2 * p ** (5 / 3)), runs=32, last=250, rate=10.0, sup=1e-20)
+    return replace(plain, **changes)
+
+
+def regression(p: int, **changes: Any) -> Settings:
+    """Appendix A.1: gradient descent with rate 1, penalty 1e-4, 2 p^2.25 triples."""
+    plain = Settings(p, round(2 * p**2.25), runs=32, last=1000, rate=1.0, sup=1e-4)
+    return replace(plain, **changes)
+
+
+def default_start(lab: Lab, s: Settings) -> State:
+    """Uniform on +-1/sqrt(fan in), as PyTorch initialises linear layers, times the scale."""
+    lab = replace(lab, dtype="float32")
+    W = lab.uniform("W", s.runs, s.width, 2 * s.p) * (s.scale / (2 * s.p) ** 0.5)
+    V = lab.uniform("V", s.runs, s.p, s.width) * (s.scale / s.width**0.5)
+    return State((stored(W), V))
+
+
+def chosen(lab: Lab, s: Settings, total: int) -> torch.Tensor:
+    """(runs, n) numbers of the train examples among ``total``; larger n keeps those of smaller n.
+
+    Raises:
+        ValueError: n is not below the total, so that nothing is left to test.
+    """
+    if not 0 < s.n < total:
+        raise ValueError(f"n={s.n} of {total} examples leaves no train or no test set (p={s.p}).")
+    if s.order == "rows":
+        return torch.arange(s.n, device=lab.device).expand(s.runs, s.n).contiguous()
+    return torch.stack([lab.permutation(f"x{r}", total)[: s.n] for r in range(s.runs)])
+
+
+def classify(lab: Lab, s: Settings) -> Record:
+    """Train on pairs. Observed, (records, runs): train and test accuracy and loss, and norms.
+
+    ``sup`` and ``euclid`` are norms of all parameters; with ``kernel`` also ``moved`` and
+    ``relative``, the Frobenius norm of the change of the eNTK of the first logit and its ratio to
+    the eNTK at the start, and ``turned``, one minus the cosine between the two.
+    """
+    return _classified(_streams(lab), s)
+
+
+@lru_cache(maxsize=64)
+def _classified(lab: Lab, s: Settings) -> Record:
+    data, state = sums(s.p, chosen(lab, s, s.p**2)), default_start(lab, s)
+    if s.labels == "shuffled":
+        mixed = [c[lab.permutation(f"labels{r}", s.n)] for r, c in enumerate(data.c)]
+        data = replace(data, c=torch.stack(mixed))
+    gradient = cross_entropy_gradient(data)
+    if s.sup:
+        gradient = penalised(gradient, sup=s.sup, runs=1)
+    follow = _Kernel(data, state, s.kernel, logit=0) if s.kernel else None
+
+    def observe(now: State) -> dict[str, torch.Tensor]:
+        seen = classification_scores(all_outputs(*now.theta), data)
+        found = {
+            "train": seen.train_accuracy,
+            "test": seen.test_accuracy,
+            "train loss": seen.train_loss,
+            "test loss": seen.test_loss,
+            **_norms(now),
+        }
+        return found | (follow(now) if follow else {})
+
+    update = normalised_descent(s.rate, runs=1)
+    return train(update, gradient, state, log_times(s.last, s.per_decade), observe)
+
+
+def regress(lab: Lab, s: Settings) -> Record:
+    """Train on triples. Observed, (records, runs): train, unseen (all other triples), accuracy.
+
+    ``accuracy`` is the share of all pairs at which the largest logit is the sum. Norms and kernel
+    as for ``classify``. A diverged run raises.
+    """
+    return _regressed(_streams(lab), s)
+
+
+@lru_cache(maxsize=64)
+def _regressed(lab: Lab, s: Settings) -> Record:
+    data, state = triples(s.p, chosen(lab, s, s.p**3)), default_start(lab, s)
+    gradient = penalised(square_gradient(data), sup=s.sup, runs=1)
+    follow = _Kernel(data, state, s.kernel) if s.kernel else None
+    label = s.p * ((data.a + data.b) % s.p == data.c)
+    pairs = torch.arange(s.p**2, device=lab.device)
+    row = torch.arange(s.runs, device=lab.device)[:, None]
+
+    def observe(now: State) -> dict[str, torch.Tensor]:
+        f = all_outputs(*now.theta)
+        at = f[row, data.a * s.p + data.b, data.c]
+        loss = (at - label).double().square().mean(-1)
+        everywhere = population_loss(*(x.double() for x in now.theta))
+        found = {
+            "train": loss,
+            "unseen": unseen_loss(everywhere, loss, s.p, s.n),
+            "accuracy": (f.argmax(-1) == (pairs // s.p + pairs) % s.p).double().mean(-1),
+            **_norms(now),
+        }
+        return found | (follow(now) if follow else {})
+
+    update = gradient_descent(s.rate)
+    return train(update, gradient, state, log_times(s.last, s.per_decade), observe)
+
+
+def fit_time(run: Record, error: float = 0.1) -> torch.Tensor:
+    """(runs,) when the train accuracy exceeds 1 - error for good; infinite where it never does."""
+    return crossing(run.t, 1 - run["train"].double(), error)
+
+
+def learn_time(run: Record, error: float = 0.5) -> torch.Tensor:
+    """(runs,) when the test accuracy exceeds 1 - error for good; infinite where it never does."""
+    return crossing(run.t, 1 - run["test"].double(), error)
+
+
+def shared(lab: Lab, key: str) -> Lab:
+    """A lab whose runs several claims have in common; fresh ones where a failure is confirmed."""
+    return lab.shared([key, any("confirm" in part for part in lab.path)])
+
+
+def _streams(lab: Lab) -> Lab:
+    """What a run depends on, so that labs which differ in effort or risk share their runs."""
+    return Lab(device=lab.device, seed=lab.seed, path=lab.path)
+
+
+def _norms(now: State) -> dict[str, torch.Tensor]:
+    squares = torch.stack([x.square().flatten(1).sum(1) for x in now.theta])
+    return {"sup": sup_norm(now.theta, runs=1), "euclid": squares.sum(0).sqrt()}
+
+
+class _Kernel:
+    """How far the eNTK on the first train inputs of each run is from that at the start."""
+
+    def __init__(self, data: TrainSet, start: State, k: int, logit: int | None = None) -> None:
+        a, b, c = (x[:, :k] for x in (data.a, data.b, data.c))
+        self._inputs = (a, b, c if logit is None else torch.full_like(a, logit))
+        self._start = self._at(start)
+
+    def _at(self, now: State) -> torch.Tensor:
+        runs = zip(*now.theta, *self._inputs, strict=True)
+        return torch.stack([entk(W, V, (a, b, c)) for W, V, a, b, c in runs]).flatten(1).double()
+
+    def __call__(self, now: State) -> dict[str, torch.Tensor]:
+        K, K0 = self._at(now), self._start
+        moved, size = (K - K0).norm(dim=1), K0.norm(dim=1)
+        cosine = (K * K0).sum(1) / (K.norm(dim=1) * size)
+        return {"moved": moved, "relative": moved / size, "turned": 1 - cosine}
