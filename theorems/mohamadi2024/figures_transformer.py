@@ -1,10 +1,11 @@
 """Figure 5 of Mohamadi et al.: a one-layer transformer, at a size that a CPU can train.
 
-Setting of A.3: full-batch gradient descent with rate 1/4 on cross-entropy, n = 2 p^(5/3) pairs,
-starts as in PyTorch. Tokens a, b and "=", learned positions, one block of attention and a ReLU
-network with skip connections and no normalisation, logits at "=". Depth is printed, widths and
-heads are not: 24 features, 4 heads and 96 hidden units here. The printed penalty 1e-20 is below the
-rounding of every weight in float32 (rate times penalty is 2.5e-21) and is left out.
+Setting of A.3: full-batch gradient descent on cross-entropy, n = 2 p^(5/3) pairs, starts as in
+PyTorch. Tokens a, b and "=", learned positions, one block of attention and a ReLU network with skip
+connections and no normalisation, logits at "=". Depth is printed, widths and heads are not: 24
+features, 4 heads and 96 hidden units here. The printed rate 1/4 overflows in a run or two of 32 at
+this size; 0.15 is used. The printed penalty 1e-20 is far below the rounding of every weight in
+float32 and is left out.
 
 Cost: about a millisecond a step and run at p = 11, most of it memory traffic.
 """
@@ -24,7 +25,8 @@ from grokverify.runs import log_times, train
 from grokverify.training import State, gradient_descent
 
 FIGURE = Source("Mohamadi et al., Why Do You Grok?", "Figure 5 and Appendix A.3", "2407.12332")
-D, HEADS, HIDDEN, RUNS, STEPS = 24, 4, 96, 32, 320
+D, HEADS, HIDDEN, RUNS, STEPS = 24, 4, 96, 32, 480
+RATE = 0.15
 
 
 def start(lab, p, runs):
@@ -121,7 +123,7 @@ def curves(run, when):
 
 
 @check(cases)
-def kernel_waits_for_the_fit(lab, p, rate=0.25):
+def kernel_waits_for_the_fit(lab, p, rate=RATE):
     """|K_fit - K_0| is at most a tenth of |K_end - K_0|."""
     run, fit = at_accuracy(lab, p, rate, 0.1)
     ratio = value_at(run.t, run["moved"], fit) / run["moved"][-1]
@@ -146,7 +148,7 @@ figure_5 = Claim(
         "standard": Verdict.INCONCLUSIVE,
     },
     gap=(
-        "Not seen at p = 11 with 24 features and 320 steps: a sizeable part of the change lies "
+        "Not seen at p = 11 with 24 features and 480 steps: a sizeable part of the change lies "
         "before the fit (see the table). The figure's p, widths and number of steps are not "
         "printed; a failure here is no refutation, no positive control is offered, and the verdict "
         "stays open. The curves need the paper's sizes and a GPU."
@@ -155,7 +157,7 @@ figure_5 = Claim(
 
 
 @check(cases)
-def far_at_the_fit(lab, p, rate=0.25, error=0.1):
+def far_at_the_fit(lab, p, rate=RATE, error=0.1):
     """|K_fit - K_0| exceeds |K_0|."""
     run, fit = at_accuracy(lab, p, rate, error)
     relative = value_at(run.t, run["relative"], fit)
