@@ -14,6 +14,7 @@ import torch
 from grokverify import Claim, Source, Verdict, check, exact, row, series, stats
 from grokverify.delay import delay, lag
 from grokverify.experiments import classification, classify, fit_time, learn_time, shared
+from theorems.mohamadi2024.figures_by_autograd import classification_by_autograd
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 
@@ -84,8 +85,11 @@ figure_1_scale = Claim(
     title="A smaller start lags less (classification)",
     source=MIDDLE,
     statement=r"reducing the scale $\alpha$ of the start shortens the lag of the test accuracy",
-    checks=(smaller_start_lags_less,),
-    controls=(smaller_start_lags_less.but(small=10.0, large=0.1),),
+    checks=(smaller_start_lags_less, classification_by_autograd.part("the runs")),
+    controls=(
+        classification_by_autograd.but(divide=False),
+        smaller_start_lags_less.but(small=10.0, large=0.1),
+    ),
     hypotheses=("setting of A.2", "h = 4p"),
     gap=(
         "The lag is counted in steps between alpha = 0.1 and 10; the figure's scales and p are not "
@@ -99,7 +103,8 @@ figure_1_gap = Claim(
     title="A small start leaves no gap (classification)",
     source=MIDDLE,
     statement=r"a small enough $\alpha$ eliminates the gap between train and test curves",
-    checks=(gap_closes,),
+    checks=(gap_closes, classification_by_autograd.part("the runs")),
+    controls=(classification_by_autograd.but(divide=False),),
     expect=Verdict.INCONCLUSIVE,
     gap=(
         "Not seen at p = 23 (nor at 47): the test accuracy still lags by more than half a "
@@ -153,8 +158,12 @@ figure_4_grokking = Claim(
         r"with $n = 2 p^{5/3}$ pairs the test accuracy becomes large, and long after the train "
         "accuracy"
     ),
-    checks=(learns_late,),
-    controls=(learns_late.but(labels="shuffled"), learns_late.but(rate=0.01)),
+    checks=(learns_late, classification_by_autograd.part("the runs")),
+    controls=(
+        classification_by_autograd.but(divide=False),
+        learns_late.but(labels="shuffled"),
+        learns_late.but(rate=0.01),
+    ),
     hypotheses=("setting of A.2", "h = 4p"),
     gap=(
         "'Large' is three quarters at some record and 'long after' a factor 3 between the steps at "
@@ -198,8 +207,11 @@ figure_4_norm = Claim(
     title="The sup-norm does not grow with p (classification)",
     source=Source(PAPER, "Figure 4 (right)", "2407.12332"),
     statement=r"$\|\theta\|_\infty$ of the trained network does not grow with $p$",
-    checks=(sup_norm_exponent,),
-    controls=(sup_norm_exponent.but(growth=2),),
+    checks=(sup_norm_exponent, classification_by_autograd.part("the runs")),
+    controls=(
+        classification_by_autograd.but(divide=False),
+        sup_norm_exponent.but(growth=2),
+    ),
     hypotheses=("setting of A.2", "h = 4p", "the rate is 10 for every p"),
     gap=(
         "After a fixed number of steps: under cross-entropy every norm grows for ever. 'Does not "

@@ -24,6 +24,7 @@ from grokverify.experiments import classification, classify, fit_time, learn_tim
 from grokverify.modular import cross_entropy_gradient, sums
 from grokverify.symbolic import residue
 from grokverify.training import State, gradient_descent, normalised_descent
+from theorems.mohamadi2024.figures_by_autograd import classification_by_autograd
 
 FIGURE = Source(
     "Mohamadi et al., Why Do You Grok?", "Figure 1 (left) and Appendix A.2", "2407.12332"
@@ -88,8 +89,9 @@ figure_1_kernel = Claim(
         r"in the classification setting $\|\hat\Theta_t - \hat\Theta_0\|_F$ is negligible when the "
         r"train set is fitted, beside what it becomes later"
     ),
-    checks=(small_beside_later,),
+    checks=(small_beside_later, classification_by_autograd.part("the runs")),
     controls=(
+        classification_by_autograd.but(divide=False),
         small_beside_later.but(measure="turned"),
         small_beside_later.but(rate=0.01),
     ),

@@ -14,6 +14,7 @@ from dataclasses import replace
 from grokverify import Claim, Source, Verdict, check, row, series, stats
 from grokverify.delay import crossing, value_at
 from grokverify.experiments import regress, regression, shared
+from theorems.mohamadi2024.figures_by_autograd import regression_by_autograd
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 RUNS, MANY = 48, 0.85
@@ -94,8 +95,11 @@ figure_2_scale = Claim(
         r"a small scale $\alpha$ of the start closes the gap between train and test in the "
         "regression task, and slows both down"
     ),
-    checks=(small_start_has_no_gap,),
-    controls=(small_start_has_no_gap.but(small=1.0),),
+    checks=(small_start_has_no_gap, regression_by_autograd.part("the runs")),
+    controls=(
+        regression_by_autograd.but(halved=True),
+        small_start_has_no_gap.but(small=1.0),
+    ),
     hypotheses=("n = 0.85 p^3 at p = 10", "h = 4p", "rate p/25"),
     gap=(
         "The figure has p = 47 and accuracies; here p = 10, 85 per cent of all triples, and "
@@ -129,7 +133,8 @@ figure_2_kernel = Claim(
     title="The kernel changes after the fit (regression)",
     source=Source(PAPER, "Figure 2 (right)", "2407.12332"),
     statement="the eNTK changes by orders of magnitude more after the train set is fitted",
-    checks=(kernel_waits_for_the_fit,),
+    checks=(kernel_waits_for_the_fit, regression_by_autograd.part("the runs")),
+    controls=(regression_by_autograd.but(halved=True),),
     expect=Verdict.INCONCLUSIVE,
     gap=(
         "Not seen at p = 10: about three quarters of the whole change of the kernel lies before "
@@ -178,7 +183,8 @@ figure_3_samples = Claim(
     title="2 p^2.25 triples suffice (regression)",
     source=LEFT,
     statement=r"training on $2 p^{2.25}$ of the $p^3$ triples generalises",
-    checks=(printed_n_generalises,),
+    checks=(printed_n_generalises, regression_by_autograd.part("the runs")),
+    controls=(regression_by_autograd.but(halved=True),),
     expect=Verdict.INCONCLUSIVE,
     gap=(
         "Not so at p = 10, where 2 p^2.25 is a third of all triples: the train loss tends to 0 and "
@@ -235,8 +241,11 @@ figure_3_norm = Claim(
         r"$\|\theta\|_\infty$ of the trained network remains the same for different $p$: it grows "
         r"more slowly than $p^{4/5}$, where $\|\theta\|_2$ grows like $p$"
     ),
-    checks=(norm_grows_slowly,),
-    controls=(norm_grows_slowly.but(norm="euclid"),),
+    checks=(norm_grows_slowly, regression_by_autograd.part("the runs")),
+    controls=(
+        regression_by_autograd.but(halved=True),
+        norm_grows_slowly.but(norm="euclid"),
+    ),
     hypotheses=("n = 0.85 p^3", "h = 4p", "rate p/25", "alpha = 0.2"),
     gap=(
         "Two sizes, one twice the other. The medians differ little, but single runs scatter: all "

@@ -12,6 +12,7 @@ import torch
 
 from grokverify import Claim, Source, Verdict, check, row, series, stats
 from grokverify.experiments import classification, classify, shared
+from theorems.mohamadi2024.figures_by_autograd import classification_by_autograd
 
 SHARES = (0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
 
@@ -103,8 +104,12 @@ figure_1_samples = Claim(
         r"in the classification setting $\tilde O(p^{5/3})$ pairs suffice for the test accuracy to "
         "pass one half"
     ),
-    checks=(at_most_five_thirds,),
-    controls=(at_most_five_thirds.but(order="rows"), at_most_five_thirds.but(rate=0.01)),
+    checks=(at_most_five_thirds, classification_by_autograd.part("the runs")),
+    controls=(
+        classification_by_autograd.but(divide=False),
+        at_most_five_thirds.but(order="rows"),
+        at_most_five_thirds.but(rate=0.01),
+    ),
     hypotheses=("setting of A.2", "h = 4p", "uniform train sets"),
     expect={"smoke": Verdict.INCONCLUSIVE, "quick": Verdict.INCONCLUSIVE},
     gap="The median slope at quick is below 5/3, but the interval of 24 seeds holds 5/3. " + GAP,

@@ -18,7 +18,7 @@ import torch
 from torch.func import grad, vmap
 from torch.nn.functional import cross_entropy
 
-from grokverify import Claim, Skip, Source, Verdict, check, row, series, stats
+from grokverify import Claim, Skip, Source, Verdict, approx, check, row, series, stats
 from grokverify.delay import crossing, value_at
 from grokverify.modular import classification_scores, sums
 from grokverify.runs import log_times, train
@@ -133,6 +133,32 @@ def kernel_waits_for_the_fit(lab, p, rate=RATE):
     yield most("P(little change up to the fit)", lab, lambda _, n: fit.isfinite() & (ratio <= 0.1))
 
 
+@check(dict(p=5), dict(p=11))
+def kernel_by_autograd(lab, p, output=0):
+    """The eNTK, input by input by torch.autograd, and attention by torch's own function."""
+    if lab.profile == "smoke":
+        raise Skip("belongs to a claim that trains transformers; run the quick profile")
+    theta = tuple(x[0].requires_grad_() for x in start(lab, p, 1))
+    a, b = lab.integers("a", 0, p, 6), lab.integers("b", 0, p, 6)
+
+    def plain(i, j):
+        E, P, Q, K, V, O, A, s, B, l, U = theta
+        x = E[torch.stack([i, j, torch.tensor(p, device=i.device)])] + P
+        q, k, v = ((x @ M.T).view(3, HEADS, -1).transpose(0, 1) for M in (Q, K, V))
+        heads = torch.nn.functional.scaled_dot_product_attention(q[:, 2:], k, v)
+        y = x[2] + O @ heads.flatten()
+        y = y + B @ torch.relu(A @ y + s) + l
+        return U[output] @ y
+
+    slopes = [torch.autograd.grad(plain(i, j), theta) for i, j in zip(a, b, strict=True)]
+    J = torch.stack([torch.cat([part.flatten() for part in slope]) for slope in slopes])
+    mine = kernel(tuple(x.detach() for x in theta), a, b).view(6, 6)
+    gap = ((J @ J.T - mine).norm() / mine.norm()).item()
+    yield approx("relative distance of the two kernels", gap).at_most(1e-4)
+    yield row(p=p, distance=gap)
+    yield series("relative distance of the two kernels", x=p, y=gap, xlabel="p", log="y")
+
+
 figure_5 = Claim(
     id="mohamadi2024/figure-5",
     title="The transformer's kernel changes after the fit",
@@ -141,7 +167,8 @@ figure_5 = Claim(
         "in a one-layer transformer the change of the eNTK up to the fit is negligible, and "
         "drastic afterwards"
     ),
-    checks=(kernel_waits_for_the_fit,),
+    checks=(kernel_waits_for_the_fit, kernel_by_autograd.part("the kernel")),
+    controls=(kernel_by_autograd.but(output=1),),
     expect={
         "smoke": Verdict.SKIPPED,
         "quick": Verdict.INCONCLUSIVE,
