@@ -14,7 +14,7 @@ import torch
 from grokverify import Claim, Source, Verdict, check, exact, row, series, stats
 from grokverify.delay import delay, lag
 from grokverify.experiments import classification, classify, fit_time, learn_time, shared
-from theorems.mohamadi2024.figures_by_autograd import classification_by_autograd
+from theorems.mohamadi2024._figures_by_autograd import classification_by_autograd
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 

@@ -24,7 +24,7 @@ from grokverify.experiments import classification, classify, fit_time, learn_tim
 from grokverify.modular import cross_entropy_gradient, sums
 from grokverify.symbolic import residue
 from grokverify.training import State, gradient_descent, normalised_descent
-from theorems.mohamadi2024.figures_by_autograd import classification_by_autograd
+from theorems.mohamadi2024._figures_by_autograd import classification_by_autograd
 
 FIGURE = Source(
     "Mohamadi et al., Why Do You Grok?", "Figure 1 (left) and Appendix A.2", "2407.12332"

@@ -14,7 +14,7 @@ from dataclasses import replace
 from grokverify import Claim, Source, Verdict, check, row, series, stats
 from grokverify.delay import crossing, value_at
 from grokverify.experiments import regress, regression, shared
-from theorems.mohamadi2024.figures_by_autograd import regression_by_autograd
+from theorems.mohamadi2024._figures_by_autograd import regression_by_autograd
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 RUNS, MANY = 48, 0.85

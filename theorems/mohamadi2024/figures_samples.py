@@ -12,7 +12,7 @@ import torch
 
 from grokverify import Claim, Source, Verdict, check, row, series, stats
 from grokverify.experiments import classification, classify, shared
-from theorems.mohamadi2024.figures_by_autograd import classification_by_autograd
+from theorems.mohamadi2024._figures_by_autograd import classification_by_autograd
 
 SHARES = (0.45, 0.55, 0.65, 0.75, 0.85, 0.95)
 
