@@ -77,8 +77,8 @@ class Question:
 def questions(records: Sequence[Record]) -> list[tuple[str, list[Question]]]:
     """Claims by the reason why they are open; the rule is computed, no claim declares it."""
     found: dict[str, list[Question]] = {
-        "Conjectures: statements of ours, measured and not proved": [],
-        "Measured here and not proved here: statements of the papers": [],
+        "Conjectures and other statements of ours: measured here, proved by no check": [],
+        "Statements of the papers: measured here, proved by no check": [],
         "Undecided in this run": [],
     }
     ours, papers, undecided = found.values()
