@@ -50,7 +50,13 @@ def dask(workers: int) -> Executor:
         raise ImportError(f"{e}; pip install 'grokverify[dask]'") from None
     # A lost worker is counted against the task that ran on it: no silent repeats by the scheduler,
     # the supervisor inside the task repeats what it may.
-    settings.set({"distributed.scheduler.allowed-failures": 0})
+    # A worker that is slow to come back, on a loaded machine, is waited for and not given up.
+    settings.set(
+        {
+            "distributed.scheduler.allowed-failures": 0,
+            "distributed.deploy.lost-worker-timeout": "1 hour",
+        }
+    )
     cluster = distributed.LocalCluster(
         n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
     )
