@@ -60,7 +60,12 @@ class Course:
     plan: Plan
     _notes: dict[Unit, Notes] = field(default_factory=dict)
     _given: set[Unit] = field(default_factory=set)
-    _joined: dict[str, Notes] = field(default_factory=dict)
+    _joined: dict[str, tuple[int, Notes | None]] = field(default_factory=dict)
+    _blocks: dict[str, list[Unit]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for unit in self.plan.blocks:
+            self._blocks.setdefault(unit.name, []).append(unit)
 
     def ready(self) -> list[Unit]:
         """Units that nothing keeps waiting, each of them once; none when all is observed."""
@@ -74,7 +79,8 @@ class Course:
 
     def needless(self, unit: Unit) -> bool:
         """Whether the cases before this block have settled its check already."""
-        return unit in self.plan.blocks and self._whole(unit.name) is not None
+        block = not unit.again and unit.name in self._blocks
+        return block and self._whole(unit.name) is not None
 
     @property
     def complete(self) -> bool:
@@ -110,7 +116,7 @@ class Course:
 
     def _second_look(self, check: str, whole: Notes) -> list[Unit]:
         """A check that was not cut has had it; one whose cheapest case is dear does without."""
-        uncut = any(unit.whole for unit in self.plan.blocks if unit.name == check)
+        uncut = any(unit.whole for unit in self._blocks[check])
         if uncut or whole.ended or whole.cheapest is None:
             return []
         cost, index = whole.cheapest
@@ -122,17 +128,10 @@ class Course:
 
         Blocks after the one that ended the sweep do not count.
         """
-        if name not in self._joined:
-            whole: Notes | None = None
-            for unit in self.plan.blocks:
-                if unit.name == name:
-                    if unit not in self._notes:
-                        return None
-                    mine = self._notes[unit]
-                    whole = mine if whole is None else whole.then(mine)
-                    if whole.ended:
-                        break
-            if whole is None:
-                return None
-            self._joined[name] = whole
-        return self._joined[name]
+        blocks = self._blocks.get(name, [])
+        at, whole = self._joined.get(name, (0, None))
+        while at < len(blocks) and blocks[at] in self._notes and not (whole and whole.ended):
+            mine = self._notes[blocks[at]]
+            at, whole = at + 1, mine if whole is None else whole.then(mine)
+        self._joined[name] = at, whole  # joined once, as far as it goes without a gap
+        return whole if whole is not None and (whole.ended or at == len(blocks)) else None
