@@ -153,7 +153,10 @@ def massart(lab, p, n, pattern, one=1, a=A, b=B):
         ("three signs", tri, b),
     ):
         told = exact(f"squared constant of {name}", squared_constant(R, p, n))
+        yield row(p=p, n=n, samples=pattern, part=name, squared_constant=told.lo)
         yield told.at_most(measured("bound", sp.sympify(bound) ** 2))
+    yield series(f"constant of three signs, {pattern}", x=Fraction(n, p), printed=float(B),
+                 y=math.sqrt(told.lo), xlabel="n/p", beside="Massart")  # fmt: skip
 
 
 @check()

@@ -95,7 +95,9 @@ def any_samples(lab, p, n, same, constant=3):
 @check(lambda lab: [dict(p=p) for p in lab.pick(smoke=(1, 2, 7), quick=(1, 2, 7, 97, 997))])
 def all_different(lab, p, constant=3):
     """n = p and every index once in each slot."""
-    yield exact("R_n / sqrt(p/n)", linear([1] * (3 * p)) / p).equals(constant)
+    R = linear([1] * (3 * p)) / p
+    yield row(p=p, R_n=R)
+    yield exact("R_n / sqrt(p/n)", R).equals(constant)
 
 
 @check(lambda lab: [dict(p=p, n=n) for p, n in lab.pick(smoke=((2, 3),), quick=((2, 3), (2, 8),

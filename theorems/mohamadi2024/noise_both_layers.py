@@ -249,7 +249,7 @@ lemma_g_13 = Claim(
     controls=(
         noise_on_weights.but(C=8),
         noise_on_weights.but(power=2),
-        weights_drawn.but(C=Fraction(1, 2)),
+        weights_drawn.but(C=Fraction(1, 8)),
         shares.but(split=(Fraction(1, 3), Fraction(1, 3), Fraction(1, 6))),
     ),
     uses=("mohamadi2024/noise-times-noise",),

@@ -118,6 +118,8 @@ def any_noise(lab, later=1, energy=12):
         told = measured(
             "P(one output moves by less than gamma/4)", chance, {P: low, sp.Symbol("q"): high}
         )
+        yield series("P(one output moves by less than gamma/4)", x=high, y=told.hi, printed=0.5,
+                     xlabel="p", log="x", beside="needed")  # fmt: skip
         yield row(p_from=low, p_to=high, P_at_most=told.hi)
         yield told.at_most(Fraction(1, 2))
 

@@ -112,7 +112,9 @@ square_parameters_printed = Claim(
 
 @check()
 def doubled_square(lab, nu=FROM_G11, alpha=Fraction(8)):
-    yield excess("largest ratio", square(2), nu, alpha).at_most(1)
+    told = excess("largest ratio", square(2), nu, alpha)
+    yield row(nu=float(nu), alpha=alpha, ratio=told.hi)
+    yield told.at_most(1)
 
 
 @check(near_zero.domain)
@@ -223,6 +225,8 @@ def summed(lab, scales, nu=root_of_squares, alpha=max, alike=False):
     of_sum = nu([x * NU for x in s]), Fraction(alpha([Fraction(x) * ALPHA for x in s]))
     told = excess("largest ratio of a sum", K, *of_sum)
     yield row(scales=", ".join(scales), nu=float(of_sum[0]), ratio=told.hi)
+    yield series("largest ratio of a sum", x=len(scales), y=told.hi, printed=1, xlabel="summands",
+                 beside="allowed")  # fmt: skip
     yield told.at_most(1)
 
 
