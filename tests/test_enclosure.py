@@ -24,7 +24,7 @@ FORMULAS = [
     sp.sqrt(2 * sp.log(x)) * x ** sp.Rational(3, 2) - sp.exp(-x) / 7,
     sp.Max(x, sp.pi) * sp.E + sp.Min(x, 1),
     (sp.cosh(x) - sp.sinh(x / 2)) / (1 + x**2) ** 3,
-    sp.Rational(1, 3) + x / 10,
+    sp.Rational(1, 3) + x ** sp.Rational(1, 3) / 10,
 ]
 
 
