@@ -1,0 +1,242 @@
+"""Gradient flow with weight decay on diagonal linear nets of any depth, reduced to n equations.
+
+``f(theta; x) = sum_k (u_k^L - v_k^L) x_k`` starts at u = v = alpha (1, ..., 1) and follows minus
+the gradient of ``1/n sum_i l(q_i) + lambda/2 |theta|^2``, q = X w, w = u^L - v^L (Lyu et al. 2024,
+Sect. 3.2.3, who treat L = 2). With ``eps = alpha e^(-lambda t)`` two things are conserved exactly,
+
+    L = 2:  u_k v_k = eps^2,          L > 2:  u_k^(2-L) + v_k^(2-L) = 2 eps^(2-L),
+
+whence ``w = eps^L phi_L(X' rho)`` with ``phi_2(y) = 2 sinh(y/2)``, and for L > 2, k = (L-2) / (2L)
+and m = L / (L-2), ``phi_L(y) = (1 - k y)^-m - (1 + k y)^-m``; phi_L(y) = y + O(y^3). What is left,
+
+    d rho/d tau = 2 L^2 / (n lambda) eps^(L-2) r(q),    tau = lambda t,  r = -l'(q),
+
+is solved for ``p = eps^L rho`` while eps > 1, where the net is nearly linear in p, and for rho
+itself afterwards; the start, a layer of width lambda / alpha^(2L-2), in its own logarithmic clock.
+Everything that overflows stays in exponents: alpha = 1e128 costs what alpha = 1e4 does. Cost: two
+products with X for each right-hand side, n^2 d for each of the few Jacobians.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+from grokverify.flows.diagonal_net import DiagonalNet, Square
+from grokverify.margin_paths import EXPONENTIAL, LOGISTIC
+from grokverify.margins import Array, SolverFailed
+
+EVALUATIONS = 20_000  # an honest run takes a few thousand
+
+__all__ = [
+    "EXPONENTIAL",
+    "LOGISTIC",
+    "DiagonalNet",
+    "DiagonalPoint",
+    "Square",
+    "Trajectory",
+    "diagonal_flow",
+]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DiagonalPoint:
+    """The flow at one time.
+
+    Args:
+        tau: lambda t; log_eps: log(alpha) - tau.
+        y: (d,) X' rho, with w = eps^L phi_L(y).
+        w: (d,) effective weight; q: (n,) outputs X w (margins in classification).
+        pull: (n,) ``-l'(q_i) / (n lambda)``, the multipliers of the late problem.
+        dual: (n,) p = eps^L rho; in the kernel regime w is nearly X' p.
+    """
+
+    tau: float
+    log_eps: float
+    y: Array
+    w: Array
+    q: Array
+    pull: Array
+    dual: Array
+    net: DiagonalNet = field(repr=False)
+
+    @property
+    def theta(self) -> Array:
+        """(2d,) the parameters (u, v)."""
+        return self.net.parameters(self.log_eps, self.y)
+
+    def kkt(self) -> float:
+        """``|theta - sum_i mu_i grad q_i| / |theta|``, mu = pull: stationarity for (R1), (R2)."""
+        theta, L = self.theta, self.net.depth
+        d = len(self.w)
+        s = L * (self.net.X.T @ self.pull)
+        power = theta ** (L - 1)
+        miss = theta - np.concatenate([s * power[:d], -s * power[d:]])
+        return float(np.linalg.norm(miss) / np.linalg.norm(theta))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trajectory:
+    """Points at the requested times, computed one by one; they are large where d is."""
+
+    net: DiagonalNet
+    taus: Array
+    duals: Array  # (times, n): p while eps > 1, else rho
+    evaluations: int
+    jacobians: int
+
+    def __len__(self) -> int:
+        return len(self.taus)
+
+    def weights(self) -> Array:
+        """(times, d) the effective weights at all times, in one pass over the data."""
+        z = self.duals.astype(self.net.X.dtype) @ self.net.X
+        scales = self.net.log_alpha - self.taus
+        return np.array(
+            [self.net.weights(float(s), row)[0] for s, row in zip(scales, z, strict=True)]
+        )
+
+    def __iter__(self) -> Iterator[DiagonalPoint]:
+        return (self[k] for k in range(len(self)))
+
+    def __getitem__(self, k: int) -> DiagonalPoint:
+        net, tau = self.net, float(self.taus[k])
+        log_eps = net.log_alpha - tau
+        z = net.X.T @ self.duals[k]
+        w, _ = net.weights(log_eps, z)
+        q = net.X @ w
+        rate, _ = _pull(net, q, -math.log(len(q)) - net.log_lam)
+        dual = math.exp(net.depth * min(log_eps, 0.0)) * self.duals[k]
+        return DiagonalPoint(
+            tau, log_eps, math.exp(-net.depth * max(log_eps, 0.0)) * z, w, q, rate, dual, net
+        )
+
+
+def diagonal_flow(net: DiagonalNet, taus: Sequence[float], *, rtol: float = 1e-8) -> Trajectory:
+    """The flow at increasing values of ``tau = lambda t``, from tau = 0.
+
+    Raises:
+        ValueError: the times are negative or do not increase.
+        SolverFailed: the integrator stops, or at depth > 2 rounding decides the large weights.
+    """
+    times = np.asarray(taus, dtype=np.float64)
+    if times.ndim != 1 or not len(times) or times[0] < 0 or (np.diff(times) <= 0).any():
+        raise ValueError(f"times lambda t must increase from 0; got {times[:3].tolist()}...")
+    turn = max(net.log_alpha, 0.0)  # eps = 1
+    early, late = times[times <= turn], times[times > turn]
+    found: list[Array] = []
+    state, start, cost, slopes = np.zeros(len(net.X)), 0.0, 0, 0
+    if turn > 0:
+        wanted = np.unique(np.append(early, turn)) if len(late) else early
+        got, cost, slopes = _integrate(net, state, 0.0, wanted, rtol, scaled=True)
+        found.append(got[: len(early)])
+        state, start = got[-1], turn
+    if len(late):
+        got, more, others = _integrate(net, state, start, late, rtol, scaled=False)
+        found.append(got)
+        cost, slopes = cost + more, slopes + others
+    run = Trajectory(net, times, np.concatenate(found), cost, slopes)
+    _trusted(run, rtol)
+    return run
+
+
+def _integrate(
+    net: DiagonalNet, state: Array, start: float, times: Array, rtol: float, *, scaled: bool
+) -> tuple[Array, int, int]:
+    """One stage, in the clock ``tau = start + (e^sigma - 1) / c`` with c the first rate."""
+    L, blocks = net.depth, _blocks(net.X)
+    size = float(np.einsum("ij,ij->i", net.X, net.X).max())
+    first = net.log_gain(start) + math.log(size) if start == 0 else 0.0
+    log_c = max(first, 0.0)
+    count = [0, 0]
+
+    def look(sigma: float, p: Array, *, bend: bool = False) -> tuple[float, float, Array, Array]:
+        """lambda t, the log of its speed, the pull on p, and with ``bend`` the Jacobian of that."""
+        tau = start + math.exp(sigma - log_c) - math.exp(-log_c)
+        log_eps = net.log_alpha - tau
+        q, K, thin = np.zeros(len(p)), np.zeros((len(p), len(p))), p.astype(net.X.dtype)
+        for columns in blocks:  # each is read once and stays in the cache for its second use
+            w, slope = net.weights(log_eps, columns @ thin)
+            q += w.astype(thin.dtype) @ columns
+            if bend:
+                K += (columns.T * slope.astype(thin.dtype)) @ columns
+        factor = net.log_gain(tau) - L * min(log_eps, 0.0) + sigma - log_c
+        rate, change = _pull(net, q, factor)
+        return tau, sigma - log_c, rate, change[:, None] * K
+
+    def velocity(sigma: float, p: Array) -> Array:
+        count[0] += 1
+        if count[0] > EVALUATIONS:
+            raise SolverFailed(_stopped(net, look(sigma, p)[0], "it chatters below its tolerance."))
+        _, speed, rate, _ = look(sigma, p)
+        return rate - L * math.exp(speed) * p if scaled else rate
+
+    def jacobian(sigma: float, p: Array) -> Array:
+        count[1] += 1
+        _, speed, _, J = look(sigma, p, bend=True)
+        return J - L * math.exp(speed) * np.eye(len(p)) if scaled else J
+
+    with np.errstate(divide="ignore"):  # log 0 at the start itself
+        clock = np.logaddexp(0.0, log_c + np.log(times - start))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a failure of LSODA is raised below
+        run = solve_ivp(
+            velocity,
+            (0.0, max(float(clock[-1]), 1e-300)),
+            state,
+            method="LSODA",
+            jac=jacobian,
+            t_eval=clock,
+            rtol=rtol,
+            atol=1e-2 * rtol / math.sqrt(size),
+        )
+    if run.status != 0 or run.y.shape[1] != len(times) or not np.isfinite(run.y).all():
+        end = start + math.exp((run.t[-1] if len(run.t) else 0.0) - log_c)
+        raise SolverFailed(_stopped(net, end, run.message))
+    return run.y.T, count[0], count[1]
+
+
+def _blocks(X: Array) -> list[Array]:
+    """The columns of X as the rows of contiguous matrices of about 2 MiB."""
+    size = max(1, 2**21 // (X.itemsize * len(X)))
+    return [np.ascontiguousarray(X[:, k : k + size].T) for k in range(0, X.shape[1], size)]
+
+
+def _stopped(net: DiagonalNet, tau: float, why: str) -> str:
+    return (
+        f"the flow of a diagonal net of depth {net.depth} on {len(net.X)} samples stopped at "
+        f"lambda t = {tau:.6g} (log alpha = {net.log_alpha:.4g}, log lambda = {net.log_lam:.4g}): "
+        f"{why} Rows of very different length, labels that no weight separates, or a tolerance "
+        "near rounding do that; rescale the data or loosen rtol."
+    )
+
+
+def _pull(net: DiagonalNet, q: Array, log_factor: float) -> tuple[Array, Array]:
+    """``e^log_factor r(q)`` and its derivative in q."""
+    q = np.asarray(q, dtype=np.float64)
+    if isinstance(net.loss, Square):
+        gain = 2 * math.exp(log_factor)
+        return gain * (net.loss.y - q), np.full(len(q), -gain)
+    rate = np.exp(np.minimum(log_factor + net.loss.slope(q), 300.0))
+    return rate, rate * net.loss.bend(q)
+
+
+def _trusted(run: Trajectory, rtol: float) -> None:
+    """For L > 2 the room ``1 - k |y|`` of the largest weight must stand clear of the tolerance."""
+    L = run.net.depth
+    log_eps = run.net.log_alpha - float(run.taus[-1])
+    if L == 2 or log_eps >= 0:
+        return
+    y = run.net.X.T @ run.duals[-1]
+    room = float(1 - (L - 2) / (2 * L) * np.abs(y).max())
+    if room < 1e3 * rtol:
+        raise SolverFailed(
+            f"at depth {L} and eps = e^{log_eps:.4g} the largest weight hangs on the difference "
+            f"{room:.2g} of numbers near 1, too near the tolerance {rtol:g}. Stop at a "
+            "smaller lambda t, or tighten rtol."
+        )

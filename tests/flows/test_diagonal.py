@@ -1,0 +1,125 @@
+"""The reduction against the net itself, extreme scales against the path, and error texts."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+from scipy.integrate import solve_ivp
+
+from grokverify.flows.diagonal import EXPONENTIAL, LOGISTIC, DiagonalNet, Square, diagonal_flow
+from grokverify.margin_paths import l2_path
+from grokverify.margins import SolverFailed
+
+rng = np.random.default_rng(0)
+X = rng.standard_normal((5, 8))
+Y = rng.standard_normal(5)
+SLOPES = {
+    "exponential": lambda q: np.exp(-q),
+    "logistic": lambda q: 1 / (1 + np.exp(q)),
+    "square": lambda q: 2 * (Y - q),
+}
+LOSSES = {"exponential": EXPONENTIAL, "logistic": LOGISTIC, "square": Square(Y)}
+
+
+def unreduced(depth, alpha, lam, loss, taus, rtol=1e-11):
+    """(u, v) from plain gradient flow in 2 d variables."""
+
+    def velocity(_, theta):
+        u, v = theta[:8], theta[8:]
+        s = depth * X.T @ SLOPES[loss](X @ (u**depth - v**depth)) / 5
+        pulled = np.concatenate([s * u ** (depth - 1), -s * v ** (depth - 1)])
+        return pulled / lam - theta
+
+    start = alpha * np.ones(16)
+    run = solve_ivp(velocity, (0, taus[-1]), start, "LSODA", taus, rtol=rtol, atol=1e-13)
+    assert run.status == 0
+    return run.y.T
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("depth", "alpha"), [(2, 3.0), (2, 0.2), (3, 2.0), (4, 1.5), (3, 0.5)])
+def test_the_reduction_is_the_flow_of_the_net(depth, alpha, loss):
+    lam = 0.05
+    taus = [0.3 * k for k in range(1, 9)]
+    net = DiagonalNet(X, depth, math.log(alpha), math.log(lam), LOSSES[loss])
+    run = diagonal_flow(net, taus, rtol=1e-11)
+    for point, theta in zip(run, unreduced(depth, alpha, lam, loss, taus), strict=True):
+        assert point.theta == pytest.approx(theta, rel=1e-7, abs=1e-9)
+        w = theta[:8] ** depth - theta[8:] ** depth
+        assert point.w == pytest.approx(w, rel=1e-7, abs=1e-8)
+        assert point.q == pytest.approx(X @ w, rel=1e-7, abs=1e-8)
+        assert point.pull == pytest.approx(SLOPES[loss](X @ w) / 5 / lam, rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 5])
+def test_slopes_of_the_weights(depth):
+    net = DiagonalNet(X, depth, 0.0, 0.0)
+    z = np.linspace(-1.9, 1.9, 7)
+    for log_eps in (0.7, 0.0, -0.8):
+        w, slope = net.weights(log_eps, z)
+        ahead, behind = net.weights(log_eps, z + 1e-5)[0], net.weights(log_eps, z - 1e-5)[0]
+        assert slope == pytest.approx((ahead - behind) / 2e-5, rel=1e-7)
+        assert net.weights(log_eps, -z)[0] == pytest.approx(-w)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_an_enormous_scale_stays_on_the_regularisation_path(depth):
+    log_alpha = 128 * math.log(10)
+    net = DiagonalNet(X, depth, log_alpha, -log_alpha)
+    (point,) = diagonal_flow(net, [0.5 * log_alpha])
+    (path,) = l2_path(X, [net.log_gain(point.tau) - math.log(depth)])
+    # the flow lags behind the path by the ratio of d log gain / d tau to log gain
+    assert np.linalg.norm(point.w - path.w) < 5 / path.c * np.linalg.norm(path.w)
+    assert point.w @ path.w > (1 - 1e-4) * np.linalg.norm(point.w) * np.linalg.norm(path.w)
+
+
+def test_single_precision_data_give_the_same_flow():
+    taus = [1.0, 3.0, 5.0]
+    fine = diagonal_flow(DiagonalNet(X, 2, 2.0, -4.0), taus)
+    coarse = diagonal_flow(DiagonalNet(X.astype(np.float32), 2, 2.0, -4.0), taus, rtol=1e-6)
+    for a, b in zip(fine, coarse, strict=True):
+        assert b.w == pytest.approx(a.w, rel=1e-4, abs=1e-5)
+
+
+def test_the_kkt_residual_is_that_of_the_gradient():
+    net = DiagonalNet(X, 3, 0.5, -5.0)
+    (point,) = diagonal_flow(net, [2.0])
+    theta = point.theta
+    J = 3 * np.hstack([X * theta[:8] ** 2, -X * theta[8:] ** 2])
+    mu = np.exp(-point.q) / 5 / math.exp(-5.0)
+    expected = np.linalg.norm(theta - J.T @ mu) / np.linalg.norm(theta)
+    assert point.kkt() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (lambda: DiagonalNet(X, 1, 0.0, 0.0), "a whole depth L >= 2, not 1. At L = 1 the model"),
+        (lambda: DiagonalNet(X, 2, math.inf, 0.0), "log alpha = inf and log lambda = 0.0 must be"),
+        (lambda: DiagonalNet(X, 2, 0.0, -math.inf), "a tiny lambda for none"),
+        (lambda: DiagonalNet(X, 2, 1.0, 0.0, Square(Y[:4])), "5 samples need as many targets"),
+        (
+            lambda: DiagonalNet(X, 3, 20.0, -20.0, Square(Y)),
+            "a gain of e^101, so that rounding in the residuals swamps it",
+        ),
+        (lambda: diagonal_flow(DiagonalNet(X, 2, 0.0, 0.0), [2.0, 1.0]), "must increase from 0"),
+        (lambda: DiagonalNet(X * np.nan, 2, 0.0, 0.0), "with NaN or infinite entries"),
+    ],
+)
+def test_bad_input(make, text):
+    with pytest.raises(ValueError, match=re.escape(text)):
+        make()
+
+
+def test_depth_three_is_refused_where_rounding_decides():
+    with pytest.raises(SolverFailed, match="hangs on the difference .* of numbers near 1"):
+        diagonal_flow(DiagonalNet(X, 3, 2.0, -20.0), [18.0])
+
+
+def test_a_failing_integrator_says_where():
+    wild = DiagonalNet(X * np.array([1e-12, 1.0, 1e12, 1.0, 1.0])[:, None], 2, 30.0, -30.0)
+    with pytest.raises(SolverFailed) as error:
+        diagonal_flow(wild, [29.0], rtol=1e-15)
+    assert "stopped at lambda t = " in str(error.value)
+    assert "Rows of very different length" in str(error.value)
