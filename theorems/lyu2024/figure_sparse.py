@@ -134,8 +134,8 @@ grokking = Claim(
     statement=(
         r"With $n = 256$, $d = 10^5$, a 3-sparse teacher, initial norm 128, $\lambda = 10^{-3}$ "
         r"and rate $0.01$ the test accuracy stays at 51 % and rises to 100 %; it passes "
-        r"60 and 75 % at the published steps within 10 %, and 90 and 98 % within 25 %. The plateau is "
-        r"$\frac{3}{4} \Phi(z) + \frac{1}{4} \Phi(3z)$, $z = \frac{1}{2} \sqrt{n/d}$."
+        r"60 and 75 % at the published steps within 10 %, and 90 and 98 % within 25 %. The "
+        r"plateau is $\frac{3}{4} \Phi(z) + \frac{1}{4} \Phi(3z)$, $z = \frac{1}{2} \sqrt{n/d}$."
     ),
     hypotheses=("gradient flow for gradient descent", "data drawn afresh, the seed is not theirs"),
     checks=(grok_events.part("the times"), grok_levels.part("the levels")),
