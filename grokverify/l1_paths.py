@@ -182,7 +182,7 @@ def _with_gap(data: Array, target: Array, w: Array, lam: float) -> Lasso:
 def lasso_gap(name: str, X: Any, y: Any, found: Lasso) -> Measurement:
     """The duality gap of a LASSO solution in exact rational arithmetic, rounded outwards.
 
-    The objective at w is within this of the minimum, whatever the solver did.
+    It is >= 0, and w is within this of the minimum, whatever the solver did.
     """
     data = [[Fraction(float(x)) for x in row] for row in rows(X)]
     n, w = len(data), [Fraction(float(v)) for v in found.w]
@@ -201,8 +201,8 @@ def lasso_gap(name: str, X: Any, y: Any, found: Lasso) -> Measurement:
     primal = sum((m * m for m in miss), Fraction(0)) / n + lam * sum(map(abs, w), Fraction(0))
     dual = sum((v * t for v, t in zip(u, target, strict=True)), Fraction(0))
     dual -= n * sum((v * v for v in u), Fraction(0)) / 4
-    gap = float(primal - dual)
-    return enclosed(name, 0.0, math.nextafter(max(gap, 0.0), math.inf))
+    gap = float(primal - dual)  # correctly rounded
+    return enclosed(name, math.nextafter(gap, -math.inf), math.nextafter(gap, math.inf))
 
 
 __all__ = ["Lasso", "NotSeparable", "l1_path", "lasso", "lasso_gap"]

@@ -183,22 +183,31 @@ def _integrate(
 
     with np.errstate(divide="ignore"):  # log 0 at the start itself
         clock = np.logaddexp(0.0, log_c + np.log(times - start))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a failure of LSODA is raised below
-        run = solve_ivp(
-            velocity,
-            (0.0, max(float(clock[-1]), 1e-300)),
-            state,
-            method="LSODA",
-            jac=jacobian,
-            t_eval=clock,
-            rtol=rtol,
-            atol=1e-2 * rtol / math.sqrt(size),
-        )
-    if run.status != 0 or run.y.shape[1] != len(times) or not np.isfinite(run.y).all():
+    # LSODA is quick, but may stay too long with its method for equations that are not stiff, often
+    # so where the loss is quadratic; BDF then takes over, with a budget of its own.
+    for method in ("BDF",) if isinstance(net.loss, Square) else ("LSODA", "BDF"):
+        count[0], why = 0, ""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # LSODA's failures are handled here
+                run = solve_ivp(
+                    velocity,
+                    (0.0, max(float(clock[-1]), 1e-300)),
+                    state,
+                    method=method,
+                    jac=jacobian,
+                    t_eval=clock,
+                    rtol=rtol,
+                    atol=1e-2 * rtol / math.sqrt(size),
+                )
+        except SolverFailed as failure:
+            why = str(failure)
+            continue
+        if run.status == 0 and run.y.shape[1] == len(times) and np.isfinite(run.y).all():
+            return run.y.T, count[0], count[1]
         end = start + math.exp((run.t[-1] if len(run.t) else 0.0) - log_c)
-        raise SolverFailed(_stopped(net, end, run.message))
-    return run.y.T, count[0], count[1]
+        why = _stopped(net, end, run.message)
+    raise SolverFailed(why)
 
 
 def _blocks(X: Array) -> list[Array]:
