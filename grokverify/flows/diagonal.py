@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -183,30 +183,52 @@ def _integrate(
 
     with np.errstate(divide="ignore"):  # log 0 at the start itself
         clock = np.logaddexp(0.0, log_c + np.log(times - start))
-    # LSODA is quick, but may stay too long with its method for equations that are not stiff, often
-    # so where the loss is quadratic; BDF then takes over, with a budget of its own.
+
+    def arrived(sigma: float) -> float:
+        return start + math.exp(sigma - log_c)
+
+    atol = 1e-2 * rtol / math.sqrt(size)
+    return _solve(net, velocity, jacobian, state, clock, rtol, atol, count, arrived)
+
+
+def _solve(
+    net: DiagonalNet,
+    velocity: Callable[[float, Array], Array],
+    jacobian: Callable[[float, Array], Array],
+    state: Array,
+    clock: Array,
+    rtol: float,
+    atol: float,
+    count: list[int],
+    arrived: Callable[[float], float],
+) -> tuple[Array, int, int]:
+    """The states at the times of the clock, with how many evaluations and Jacobians they took.
+
+    LSODA is quick, but may stay too long with its method for equations that are not stiff, often so
+    where the loss is quadratic; BDF then takes over, with a budget of its own.
+    """
+    why = ""
     for method in ("BDF",) if isinstance(net.loss, Square) else ("LSODA", "BDF"):
-        count[0], why = 0, ""
+        count[0], span = 0, (0.0, max(float(clock[-1]), 1e-300))
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # LSODA's failures are handled here
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # failures are handled here
                 run = solve_ivp(
                     velocity,
-                    (0.0, max(float(clock[-1]), 1e-300)),
+                    span,
                     state,
                     method=method,
                     jac=jacobian,
                     t_eval=clock,
                     rtol=rtol,
-                    atol=1e-2 * rtol / math.sqrt(size),
+                    atol=atol,
                 )
         except SolverFailed as failure:
             why = str(failure)
             continue
-        if run.status == 0 and run.y.shape[1] == len(times) and np.isfinite(run.y).all():
+        if run.status == 0 and run.y.shape[1] == len(clock) and np.isfinite(run.y).all():
             return run.y.T, count[0], count[1]
-        end = start + math.exp((run.t[-1] if len(run.t) else 0.0) - log_c)
-        why = _stopped(net, end, run.message)
+        why = _stopped(net, arrived(run.t[-1] if len(run.t) else 0.0), run.message)
     raise SolverFailed(why)
 
 

@@ -117,9 +117,15 @@ def test_depth_three_is_refused_where_rounding_decides():
         diagonal_flow(DiagonalNet(X, 3, 2.0, -20.0), [18.0])
 
 
-def test_a_failing_integrator_says_where():
-    wild = DiagonalNet(X * np.array([1e-12, 1.0, 1e12, 1.0, 1.0])[:, None], 2, 30.0, -30.0)
+def test_a_failing_integrator_says_where(monkeypatch):
+    monkeypatch.setattr("grokverify.flows.diagonal.EVALUATIONS", 100)
     with pytest.raises(SolverFailed) as error:
-        diagonal_flow(wild, [29.0], rtol=1e-15)
-    assert "stopped at lambda t = " in str(error.value)
-    assert "Rows of very different length" in str(error.value)
+        diagonal_flow(DiagonalNet(X, 2, 3.0, -3.0), [2.9])
+    assert "depth 2 on 5 samples stopped at lambda t = " in str(error.value)
+    assert "it chatters below its tolerance. Rows of very different length" in str(error.value)
+
+
+def test_weights_at_all_times_at_once():
+    run = diagonal_flow(DiagonalNet(X, 2, 1.0, -3.0), [0.5, 1.5, 2.5])
+    assert run.weights() == pytest.approx(np.array([point.w for point in run]))
+    assert len(run) == 3
