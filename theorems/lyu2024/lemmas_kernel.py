@@ -4,13 +4,14 @@ Cost: seconds; inequalities are evaluated along exact reductions of two-layer di
 """
 
 import math
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
 from hypothesis import strategies as st
 from scipy.special import lambertw
 
-from grokverify import Claim, Source, Verdict, approx, check, row, series
+from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.flows.diagonal import DiagonalNet, diagonal_flow
 from grokverify.margins import max_margin
 
@@ -107,18 +108,33 @@ def run(lab, n, digits):
 
 
 @check(sizes)
-def above_the_loss(lab, n, digits, coefficient=0.25, growth=2.0):
-    """(7) and (8)."""
-    gamma, _, A, _, kept = run(lab, n, digits)
-    first, second = -math.inf, -math.inf
-    for tau, loss, slope, B in kept:
+def slope_above(lab, n, digits, coefficient=0.25):
+    """(7), by the slope of the loss."""
+    gamma, _, _, _, kept = run(lab, n, digits)
+    first = -math.inf
+    for _, loss, slope, B in kept:
         force, drag = gamma**2 * B * loss**2, 2 * loss * math.log(1 / loss)
         first = max(first, (slope + coefficient * force - drag) / (force + abs(drag)))
+    yield row(n=n, digits=digits, excess=first)
+    yield approx("(7), relative excess", first).at_most(1e-9)
+
+
+@check(sizes)
+def loss_below_its_bound(lab, n, digits, growth=2.0):
+    """(8), by the loss itself."""
+    gamma, _, A, _, kept = run(lab, n, digits)
+    second = -math.inf
+    for tau, loss, _, _ in kept:
+        B = A * math.exp(-2 * tau)
         fast = 1 / (1 + gamma**2 / 16 * (A - B))
         slow = math.exp(growth * tau) / (inverse(gamma**2 * A / 16) - 1)
         second = max(second, math.log(loss / max(fast, slow)))
-    yield row(n=n, digits=digits, slope=first, log_loss_over_bound=second)
-    yield approx("(7), relative excess", first).at_most(1e-9)
+    yield row(n=n, digits=digits, log_loss_over_bound=second)
+    yield series(
+        f"loss in the kernel regime, n={n}, alpha=1e{digits}",
+        x=[tau for tau, *_ in kept], y=[loss for _, loss, *_ in kept],
+        xlabel="lambda t", ylabel="loss", log="xy",
+    )  # fmt: skip
     yield approx("(8), log of the ratio", second).at_most(1e-9)
 
 
@@ -131,8 +147,8 @@ loss_above = Claim(
         r"\mathcal{L}^2 + \lambda L \mathcal{L} \log\frac{1}{\mathcal{L}}$, and $\mathcal{L}$ is "
         r"at most the larger of the two bounds of (8)."
     ),
-    checks=(above_the_loss,),
-    controls=(above_the_loss.but(coefficient=4.0), above_the_loss.but(growth=0.0)),
+    checks=(slope_above.part("(7)"), loss_below_its_bound.part("(8)")),
+    controls=(slope_above.but(coefficient=4.0), loss_below_its_bound.but(growth=0.0)),
     gap="Two-layer diagonal nets, where the radius of the kernel regime is explicit.",
 )
 
@@ -168,6 +184,22 @@ def below_mended(lab, n, digits, mended=True, weight=1.0):
     yield from lower_bounds(lab, n, digits, mended, weight)
 
 
+def at_the_boundary(n, x, mended):
+    """Y = F(x) and F(1/(nL)) = Y, the case that the proof rests on: L = 1/(n x), exactly."""
+    loss, bound = Fraction(1, n * x), Fraction(1, n * x) if mended else Fraction(n, x)
+    yield exact("L over the first bound of (17)", loss / bound).at_least(1)
+
+
+@check(n=st.integers(2, 50), x=st.integers(1, 10**6))
+def boundary_as_printed(lab, n, x, mended=False):
+    yield from at_the_boundary(n, x, mended)
+
+
+@check(n=st.integers(2, 50), x=st.integers(1, 10**6))
+def boundary_mended(lab, n, x, mended=True):
+    yield from at_the_boundary(n, x, mended)
+
+
 loss_below_printed = Claim(
     id="lyu2024/loss-lower-bound-printed",
     source=Source(PAPER, "Lemma C.7, (17)", "2311.18817"),
@@ -176,8 +208,11 @@ loss_below_printed = Claim(
         r"Until $T_{\max}$: $\mathcal{L} \ge \min\{\frac{n}{F^{-1}(Y)}, \frac{1}{n} e^{1 - 2(L-1) "
         r"\lambda}\}$ with $Y = \frac{2}{nL} G^2 A e^{-2(L-1)\lambda t}$."
     ),
-    checks=(below_as_printed,),
-    controls=(below_as_printed.but(mended=True).must_hold(),),
+    checks=(below_as_printed, boundary_as_printed),
+    controls=(
+        below_as_printed.but(mended=True).must_hold(),
+        boundary_as_printed.but(mended=True).must_hold(),
+    ),
     expect=Verdict.REFUTED,
     gap=(
         "Severity: slip. n stands in the numerator for the denominator, and the exponent lacks a "
@@ -193,8 +228,12 @@ loss_below = Claim(
         r"L \mathcal{L} \log\frac{1}{n\mathcal{L}}$ and $\mathcal{L} \ge \min\{\frac{1}{n "
         r"F^{-1}(Y)}, \frac{1}{n} e^{1 - 4(L-1)/L}\}$."
     ),
-    checks=(below_mended,),
-    controls=(below_mended.but(mended=False), below_mended.but(weight=0.01)),
+    checks=(below_mended, boundary_mended.part("the first bound of (17)")),
+    controls=(
+        below_mended.but(mended=False),
+        below_mended.but(weight=0.01),
+        boundary_mended.but(mended=False),
+    ),
     corrects=("lyu2024/loss-lower-bound-printed",),
     gap="Two-layer diagonal nets.",
 )
