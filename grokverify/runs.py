@@ -154,5 +154,6 @@ def _diverged(update: Update, gradient: Gradient, state: State, last: int) -> Di
     which = f" of run {runs[0]}" if runs else ""
     return Diverged(
         f"step {state.t} made parameter {i}{which} (shape {tuple(x.shape)}) NaN or infinite. "
-        "Most likely the rate is too large for this start: lower it, or start smaller."
+        "Most likely the rate is too large for this start: lower it, or start smaller. A "
+        "normalised rule is 0/0 where the gradient vanishes: stop earlier, or add a penalty."
     )

@@ -79,6 +79,13 @@ def test_divergence_names_step_and_run():
         train(gradient_descent(rates), cross_entropy_gradient(DATA), START, (0, 20), norms)
 
 
+def test_a_vanishing_gradient_cannot_be_normalised():
+    flat = State(tuple(torch.zeros_like(x) for x in START.theta))
+    gradient = cross_entropy_gradient(DATA)
+    with pytest.raises(Diverged, match="step 1 .* A normalised rule is 0/0 where the gradient"):
+        train(normalised_descent(1.0, runs=1), gradient, flat, (0, 1), norms)
+
+
 def test_until_stops_early():
     run = train(
         gradient_descent(0.1),
