@@ -126,8 +126,10 @@ def bracket(A, B):
 @check(lambda lab: [dict(d=d) for d in lab.pick(smoke=(4,), quick=(4, 5, 6))])
 def expansion(lab, d, over=24, quadratic=0):
     """Rational data: the claimed K solves the equations of the limit curve up to order z^3."""
-    entries = np.asarray(lab.integers("entries", -9, 10, d, d).cpu())
+    entries = np.asarray(lab.integers("entries", 1, 10, d, d).cpu())
     seen = np.asarray(lab.uniform("seen", d, d).cpu()) > 0.2
+    seen[0, 1] = seen[1, -1] = True  # so that X^2 and X^3 do not vanish at the hidden (0, d - 1)
+    seen[0, -1] = False
     seen = np.triu(seen) | np.triu(seen).T
     X = fractions(np.where(seen, np.triu(entries) + np.triu(entries, 1).T, 0))
     cube = X**3
