@@ -25,8 +25,11 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Ratios and exponents in reports/bench/index.html, on a quiet machine.
 bench: env
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests/bench --benchmark-only
+	mkdir -p reports/bench
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/bench --benchmark-only --benchmark-json=reports/bench/bench.json
+	$(BIN)/grokverify bench
 
 docs: env
 	$(BIN)/python docs/api.py docs/api

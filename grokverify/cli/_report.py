@@ -1,13 +1,16 @@
-"""``report``, ``diff`` and ``trust``: what can be said of finished records, without torch."""
+"""``report``, ``diff``, ``trust`` and ``bench``: pages from finished files, without torch."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from grokverify._text import safe
-from grokverify.cli._base import DIFFERS, ERROR, LATEST, OK, Command, read
+from grokverify.cli._base import DIFFERS, ERROR, LATEST, OK, Command, Usage, read
+
+BENCH = "reports/bench"
 
 
 def add(command: Command) -> None:
@@ -23,6 +26,10 @@ def add(command: Command) -> None:
 
     trusting = command("trust", _trust, "what is proved, measured and trusted, as Markdown")
     trusting.add_argument("records", nargs="?", default=f"{LATEST}/records.jsonl")
+
+    timing = command("bench", _bench, "a page from the JSON of pytest-benchmark")
+    timing.add_argument("json", nargs="?", default=f"{BENCH}/bench.json")
+    timing.add_argument("--out", default=BENCH, help="folder for index.html and summary.json")
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -59,4 +66,23 @@ def _trust(args: argparse.Namespace) -> int:
     from grokverify.report import trust
 
     print(trust(read(args.records)))
+    return OK
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from grokverify import records
+    from grokverify.report import timings
+
+    try:
+        body = json.loads(Path(args.json).read_text(encoding="utf-8"))
+        page, summary = timings(body)
+    except OSError as e:
+        raise Usage(f"{args.json} cannot be read ({e.strerror}); run make bench first.") from None
+    except ValueError as e:
+        raise Usage(f"{args.json}: {e}") from None
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    records.write_text(out / "summary.json", json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    records.write_text(out / "index.html", page)
+    print(out / "index.html")
     return OK

@@ -5,7 +5,7 @@ All are pure functions of the records; none of them needs torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from grokverify._verdict import Record
@@ -66,6 +66,21 @@ def difference(old: Iterable[Record], new: Iterable[Record]) -> str:
     from grokverify.report import _page
 
     return _page.difference(list(old), list(new))
+
+
+def timings(benchmarks: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """A page on what pytest-benchmark measured, and the same as plain data.
+
+    Args:
+        benchmarks: the JSON of ``pytest --benchmark-json=FILE``.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    from grokverify.report import _bench
+
+    found = _bench.read(benchmarks)
+    return _bench.page(found), _bench.plain(found)
 
 
 def card(record: Record) -> str:

@@ -27,7 +27,7 @@ _FACTS = ("commit", "profile", "seed", "device")  # of the provenance, also at t
 
 
 @lru_cache(maxsize=1)
-def _environment() -> Environment:
+def environment() -> Environment:
     env = Environment(
         autoescape=True,
         loader=FileSystemLoader(_HERE),
@@ -49,7 +49,7 @@ def page(records: list[Record]) -> str:
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     papers = [(paper, list(group)) for paper, group in groupby(views, lambda v: v.paper)]
     return (
-        _environment()
+        environment()
         .get_template("page.html.j2")
         .render(
             claims=views,
@@ -118,7 +118,7 @@ def difference(old: list[Record], new: list[Record]) -> str:
     found = diff(old, new)
     groups = [(k, [(d, titles[d.claim]) for d in found if d.kind == k]) for k in KINDS]
     return (
-        _environment()
+        environment()
         .get_template("diff.html.j2")
         .render(
             old=_told(old),
@@ -142,9 +142,9 @@ def one_card(record: Record) -> str:
     """A card for notebooks; it brings its own few styles and follows the notebook's colours."""
     (view,) = claims([record])
     plots = [p for k in view.checks for p in k.plots][:2]
-    return _environment().get_template("card.html.j2").render(c=view, plots=plots)
+    return environment().get_template("card.html.j2").render(c=view, plots=plots)
 
 
 def claim_card(claim: Any) -> str:
     """A card of a claim that nobody has run yet: what is stated and what would refute it."""
-    return _environment().get_template("claim_card.html.j2").render(c=claim)
+    return environment().get_template("claim_card.html.j2").render(c=claim)

@@ -9,11 +9,9 @@ ratios (how many times longer the peer takes: median, least, largest over the tu
 extra_info; the results must agree, but nothing here fails because of the time it took.
 """
 
-import time
-from statistics import median
-
 import pytest
 import torch
+from paired import beside, one_thread as one_thread
 
 from grokverify import Lab
 from grokverify.kernels import (
@@ -29,37 +27,6 @@ from grokverify.kernels import (
 from grokverify.linalg.exact import PRIME, rank_mod_prime
 
 LAB = Lab()
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def seconds(task):
-    start = time.perf_counter()
-    result = task()
-    return time.perf_counter() - start, result
-
-
-def beside(benchmark, ours, *, rounds, **peers):
-    """Time ours by the fixture, then ours and the peers in turns; peers' results by name."""
-    ours()
-    ratios = {name: [] for name in peers}
-    for _ in range(rounds):
-        results = {}
-        for name, peer in peers.items():
-            own, _ = seconds(ours)
-            other, results[name] = seconds(peer)
-            again, _ = seconds(ours)
-            ratios[name].append(2 * other / (own + again))
-    for name, seen in ratios.items():
-        spread = {"median": median(seen), "least": min(seen), "largest": max(seen)}
-        benchmark.extra_info[f"{name} / ours"] = {k: float(f"{v:.3g}") for k, v in spread.items()}
-    return benchmark.pedantic(ours, rounds=rounds, iterations=1), results
 
 
 def close(found, true):

@@ -10,12 +10,12 @@ the time it took.
 
 import pytest
 import torch
+from paired import beside, one_thread as one_thread
 
 from grokverify import Lab
 from grokverify.modular import cross_entropy_gradient, stored, sums
 from grokverify.population import population_gradient
 from grokverify.training import State, gradient_descent
-from tests.bench.test_bench_kernels import beside, one_thread as one_thread
 
 LAB = Lab()
 
