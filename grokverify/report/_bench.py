@@ -235,7 +235,7 @@ def _slope(
 
 
 def _varies(points: list[Timing], name: str) -> bool:
-    values = {t.sizes.get(name) for t in points}
+    values = {t.sizes.get(name, 0) for t in points}
     return len(values) > 1 and all(_is_number(v) and v > 0 for v in values)
 
 
