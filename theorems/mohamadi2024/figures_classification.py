@@ -210,7 +210,7 @@ figure_4_norm = Claim(
     checks=(sup_norm_exponent, classification_by_autograd.part("the runs")),
     controls=(
         classification_by_autograd.but(divide=False),
-        sup_norm_exponent.but(growth=2),
+        sup_norm_exponent.but(growth=4),
     ),
     hypotheses=("setting of A.2", "h = 4p", "the rate is 10 for every p"),
     gap=(
