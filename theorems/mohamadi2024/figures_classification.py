@@ -185,9 +185,9 @@ def sup_norm_exponent(lab, sizes, growth=0, steps=160):
     def draw(lab, n):
         return sup_norms(lab, n, sizes, growth, steps)
 
-    found = stats.exponent("exponent of the norm in p", draw, sizes, lab=lab, w=None, seeds=24)
+    found = stats.exponent("exponent of the norm in p", draw, sizes, lab=lab, w=None, seeds=40)
     yield found.measured.at_most(1 / 3)
-    values = sup_norms(lab.at(["block", 0]), 24, sizes, growth, steps).median(0).values
+    values = sup_norms(lab.at(["block", 0]), 40, sizes, growth, steps).median(0).values
     yield series("norm after the fit", x=sizes, y=values, xlabel="p", ylabel="median", log="xy")
     for p, value in zip(sizes, values.tolist(), strict=True):
         yield row(p=p, norm=value, steps=steps)
