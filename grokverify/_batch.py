@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 import sys
@@ -232,23 +231,10 @@ class Batch:
         records.append(self._partial, started(ref, lab, claim=self.ids.get(ref, "")))
 
     def _executor(self) -> Executor:
-        if self.executor:
-            module, _, name = self.executor.partition(":")
-            try:
-                made = getattr(importlib.import_module(module), name)(self.workers)
-            except (ImportError, AttributeError, ValueError, TypeError) as e:
-                raise Usage(
-                    f"--executor {self.executor}: {e}. Give MODULE:FACTORY, where "
-                    "FACTORY(workers) returns a concurrent.futures.Executor."
-                ) from None
-            if not isinstance(made, Executor):
-                raise Usage(f"--executor {self.executor} made a {type(made).__name__}.")
-            return made
-        if not self.isolate:
-            return executors.serial(1)
-        if self.workers > 1:  # several processes on shared cores: one thread each
-            os.environ.setdefault("OMP_NUM_THREADS", "1")
-        return executors.local(self.workers)
+        try:
+            return executors.made(self.executor, self.workers, isolate=self.isolate)
+        except ValueError as e:
+            raise Usage(str(e)) from None
 
     def _close(self, seconds: float) -> int:
         from grokverify.report import render

@@ -25,7 +25,7 @@ class Job:
     """What a worker is asked to do with one claim, in plain data.
 
     ``do`` is "verify" for a whole claim; or "plan", then "observe" for each of its units, then
-    "fold". ``more`` holds JSON values.
+    "fold"; or "measure" for a block of a sweep over sizes. ``more`` holds JSON values.
     """
 
     do: str
@@ -57,7 +57,7 @@ class Ongoing:
             record = self._take(job, future.result())
         except Exception as e:
             which = f"{job.do} {job.more.get('unit')}"
-            if _worker_replaced(e) and self._lost[which] < LOSSES:
+            if worker_replaced(e) and self._lost[which] < LOSSES:
                 self._lost[which] += 1
                 self.jobs.appendleft(job)
                 return None
@@ -106,6 +106,6 @@ class Ongoing:
         return failed(self.ref, self.lab, why, trace, claim=self.claim)
 
 
-def _worker_replaced(e: Exception) -> bool:
+def worker_replaced(e: Exception) -> bool:
     """Whether a worker was lost whose executor goes on without it (dask names it so)."""
     return type(e).__name__ in ("KilledWorker", "FutureCancelledError", "CommClosedError")

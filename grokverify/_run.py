@@ -17,6 +17,7 @@ from types import ModuleType
 
 from grokverify._claim import Claim
 from grokverify._lab import Lab
+from grokverify._measure import measure
 from grokverify._notes import from_plain, to_plain
 from grokverify._ongoing import Job, Ongoing
 from grokverify._plan import Unit
@@ -59,6 +60,8 @@ def perform(job: Job) -> str:
         return json.dumps(asdict(plan(claim, job.lab, job.more["parts"])))
     if job.do == "observe":
         return json.dumps(to_plain(observe(claim, job.lab, Unit.of(job.more["unit"]))))
+    if job.do == "measure":
+        return json.dumps(measure(claim, job.lab, **job.more), allow_nan=False)
     if job.do == "fold":
         seen = {name: from_plain(body) for name, body in job.more["seen"].items()}
         return to_json(fold(claim, job.lab, seen, ref=job.ref))

@@ -55,7 +55,7 @@ def plan(claim: Claim, lab: Lab, parts: int = 1) -> Plan:
 
 def observe(claim: Claim, lab: Lab, unit: Unit) -> Notes:
     """What the cases of one unit show. Depends on nothing that another unit has done."""
-    check = _named(claim, unit.name)
+    check = named(claim, unit.name)
     with warnings.catch_warnings():
         # A front end that turns warnings into errors may not turn a verdict with them.
         warnings.simplefilter("default")
@@ -106,7 +106,12 @@ def place(claim: Claim, lab: Lab, check: Check) -> Lab:
     return replace(lab.at(claim.id).at(names[k]), alpha=lab.share(k + 1))
 
 
-def _named(claim: Claim, name: str) -> Check:
+def named(claim: Claim, name: str) -> Check:
+    """The check or control of that name.
+
+    Raises:
+        LookupError: there is none; the message lists those there are.
+    """
     for check in (*claim.checks, *claim.controls):
         if check.name == name:
             return check
@@ -178,7 +183,7 @@ def replay(claim: Claim, lab: Lab, check: str, case: Mapping[str, Any]) -> list[
     Raises:
         LookupError: the claim has no check or control of that name.
     """
-    one = _named(claim, check)
+    one = named(claim, check)
     where = place(claim, lab, one)
     here = case_lab(one, where, dict(case), one.cases(where))
     return [item for item in observe_case(one, here, dict(case)) if isinstance(item, Comparison)]

@@ -7,6 +7,7 @@ the executor, every claim runs in a supervised child process of the worker that 
 from __future__ import annotations
 
 import importlib
+import os
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
@@ -63,6 +64,36 @@ def dask(workers: int) -> Executor:
     client = distributed.Client(cluster)
     executor = client.get_executor(pure=False, retries=0)
     return _Closing(executor, client, cluster)
+
+
+def made(named: str | None, workers: int, *, isolate: bool = True) -> Executor:
+    """The executor of a command line.
+
+    Args:
+        named: "module:factory", or None for the default.
+        workers: what the factory is called with.
+        isolate: whether tasks run in supervised processes; the default is serial where not.
+
+    Raises:
+        ValueError: there is no such factory, or it makes something else.
+    """
+    if named:
+        module, _, name = named.partition(":")
+        try:
+            found = getattr(importlib.import_module(module), name)(workers)
+        except (ImportError, AttributeError, ValueError, TypeError) as e:
+            raise ValueError(
+                f"--executor {named}: {e}. Give MODULE:FACTORY, where FACTORY(workers) returns a "
+                "concurrent.futures.Executor."
+            ) from None
+        if not isinstance(found, Executor):
+            raise ValueError(f"--executor {named} made a {type(found).__name__}.")
+        return found
+    if not isolate:
+        return serial(1)
+    if workers > 1:  # several processes on shared cores: one thread each
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    return local(workers)
 
 
 class _Closing(Executor):

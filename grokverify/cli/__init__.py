@@ -6,11 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from grokverify.cli import _audit, _doctor, _export, _ledger, _new, _replay, _report, _run
+from grokverify.cli import _audit, _doctor, _export, _ledger, _new, _replay, _report, _run, _sweep
 from grokverify.cli._base import OK, USAGE, Usage
 from grokverify.cli._replay import replay_line as replay_line
 
-_FAMILIES = (_ledger, _new, _run, _replay, _report, _audit, _export, _doctor)
+_FAMILIES = (_ledger, _new, _run, _sweep, _replay, _report, _audit, _export, _doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -51,7 +51,7 @@ def _replay(args: argparse.Namespace) -> int:
     else:
         if not args.check or args.case is None:
             raise Usage("replay of a claim needs --check NAME and --case JSON; see the report.")
-        ref, check, place = _reference(args.what), args.check, lab(args)
+        ref, check, place = reference(args.what), args.check, lab(args)
         try:
             case = json.loads(args.case)
         except ValueError as e:
@@ -66,7 +66,8 @@ def _replay(args: argparse.Namespace) -> int:
     return DIFFERS if any(c.truth is Truth.FAILS for c in seen) else OK
 
 
-def _reference(what: str) -> str:
+def reference(what: str) -> str:
+    """What ``find`` understands, of a claim id or of itself."""
     from grokverify import ledger
 
     if ":" in what or what.endswith(".py"):

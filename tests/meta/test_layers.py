@@ -10,9 +10,19 @@ PACKAGE = ROOT / "grokverify"
 WORDS = {"_evidence", "_proved", "_tally", "_verdict", "records"}
 PLACE = {"_lab", "_machine", "memory"}
 CLAIM = {"_claim"}
-ENGINE = {"_adversary", "_notes", "_ongoing", "_plan", "_sweep", "_verify", "_run"}
+ENGINE = {"_adversary", "_measure", "_notes", "_ongoing", "_plan", "_sweep", "_verify", "_run"}
 FRONTS = {"__init__", "__main__", "plugin", "cli", "report", "ledger", "testing", "executors"}
-FRONTS |= {"_text", "_batch", "_child", "_devices", "_doctor", "_isolate", "_progress", "audit"}
+FRONTS |= {
+    "_text",
+    "_batch",
+    "_child",
+    "_devices",
+    "_doctor",
+    "_grid",
+    "_isolate",
+    "_progress",
+    "audit",
+}
 
 
 def modules():
