@@ -195,7 +195,7 @@ identity_start = Claim(
     sharpens=("lyu2024/completion-global-minimum",),
     gap=(
         "The proof (Lojasiewicz for convergence, Perron for the exponents) stands in words above "
-        "the checks; the checks are samples with d = 5 and 6, whose minimisers are complementary by "
+        "the checks; these are samples with d = 5 and 6, whose minimisers are complementary by "
         "a tenth so that the end comes in time. The remark calls the perturbation "
         "needed, as a guarantee for its proof."
     ),
