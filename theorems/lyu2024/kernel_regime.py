@@ -183,6 +183,7 @@ printed_normaliser = Claim(
     checks=PRINTED,
     controls=tuple(one.but(power=corrected_power).must_hold() for one in PRINTED),
     expect=Verdict.REFUTED,
+    severity="S1",
     gap=(
         "Severity: constant. The power of alpha lacks a factor 2 (L - 1): the proof of Theorem C.9 "
         "rewrites log A - 2 (L - 1)(1 - c) log alpha as log(alpha^c / lambda). In the text we "

@@ -83,7 +83,7 @@ def by_flow(lab, sample, alphas=(0.03, 1.0)):
 printed = Claim(
     id="lyu2024/label-noise-start-as-printed",
     source=SOURCE,
-    title="Gradient flow fails to generalise, for every alpha (as printed)",
+    title="Gradient flow fails to generalise, for every alpha (read literally)",
     statement=(
         r"(1) For every $\alpha > 0$ the limit $\theta_{GF}$ of gradient flow from $\alpha (1, 1)$ "
         r"has a population loss of at least $c \lVert w^* \rVert^2$, with an absolute constant $c$."
@@ -94,11 +94,12 @@ printed = Claim(
         by_flow.but(alphas=(1.0, 3.0)).must_hold(),
     ),
     expect=Verdict.REFUTED,
-    severity="S1",
+    severity="S3",
     gap=(
-        "Severity: constant. Alpha needs a lower bound, which Section B.2 does not state: it only "
-        "says that alpha controls the scale of the start. The checks compare with half of the loss "
-        "of the least l2 norm solution, which is of order |w*|^2."
+        "Severity: slip, a hypothesis not repeated. Theorem B.1 and Section B.2 bound alpha "
+        "nowhere; Section 3.2.3, whose start they take over, calls it large, and for large alpha "
+        "the statement is true. The checks compare with half of the loss of the least l2 norm "
+        "solution, which is of order |w*|^2; that the loss tends to 0 with alpha refutes any c."
     ),
 )
 

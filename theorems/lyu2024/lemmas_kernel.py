@@ -214,6 +214,7 @@ loss_below_printed = Claim(
         boundary_as_printed.but(mended=True).must_hold(),
     ),
     expect=Verdict.REFUTED,
+    severity="S3",
     gap=(
         "Severity: slip. n stands in the numerator for the denominator, and the exponent lacks a "
         "division by lambda L / 2, in the text we read; harmless for Theorem C.9."

@@ -131,6 +131,7 @@ norm_step_printed = Claim(
         path_as_printed.but(factor="mean").must_hold(),
     ),
     expect=Verdict.REFUTED,
+    severity="S1",
     gap=(
         "Severity: lemma. It holds while the norm rises and fails on the plateau, by a fraction of "
         "order 1/log^2 B. Theorem C.9 survives: there h follows the minimiser of a strongly convex "

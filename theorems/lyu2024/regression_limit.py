@@ -88,8 +88,9 @@ last_step_printed = Claim(
         multipliers.but(target=1.5).must_hold(),
     ),
     expect=Verdict.REFUTED,
+    severity="S2",
     gap=(
-        "Severity: lemma. A step of the proof, not the theorem: the example has no start with zero "
+        "Severity: step of a proof; the theorem is not refuted: the example has no start with zero "
         "outputs (Assumption 3.2), and none is known that satisfies all assumptions of the theorem."
     ),
 )

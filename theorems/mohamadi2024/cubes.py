@@ -145,8 +145,9 @@ radius_printed = Claim(
         norm_cubed.but(fraction=Fraction(2, 9)).must_hold(),
         largest_weight.but(fraction=Fraction(2, 9)).must_hold(),
     ),
-    severity="S1",
-    gap="Severity: constant. It is (2/9)^(1/3) of that, so that 324 in Remark E.4 becomes 72.",
+    severity="S3",
+    gap="Severity: slip. It is (2/9)^(1/3) of that; the lemma needs at most only, and stands. Used "
+    "as it is, 324 in Remark E.4 becomes 72.",
     expect=Verdict.REFUTED,
 )
 

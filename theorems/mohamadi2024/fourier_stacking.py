@@ -59,7 +59,8 @@ stacked = Claim(
         in_floats.but(order=interleaved).must_hold(),
     ),
     severity="S3",
-    gap="Severity: slip, in the text we read. Stacked frequency by frequency, as (F.2) and (F.3) "
-    "have it, the weights do what they should, for odd and even p.",
+    gap="Severity: slip, in the text we read. It says that W is based on stacking; one below the "
+    "other is our reading of that. Stacked frequency by frequency, as (F.2) and (F.3) have it, "
+    "the weights do what they should, for odd and even p.",
     expect=Verdict.REFUTED,
 )

@@ -102,7 +102,7 @@ _small, _networks = form_checks(columns_alone)
 start_printed = Claim(
     id="mohamadi2024/entk-regression-is-a-kernel-method",
     source=Source(PAPER, "display before Lemma B.1, Definition 2.3", "2407.12332"),
-    title="eNTK regression about the initial predictor is a kernel method",
+    title="eNTK regression about the initial predictor is a kernel method (implied)",
     statement=r"For every initial predictor $f_0$ the answer $f_0+\sum_{i\le n}K(\cdot,x_i)"
     r"\lambda_i$, $\lambda=\mathbf K^{\dagger}(\mathbf y-f_0(\mathbf x))$, of eNTK regression has "
     r"the form $\sum_{i\le n}K(\cdot,x_i)\lambda'_i$ of Definition 2.3.",
@@ -115,7 +115,7 @@ start_printed = Claim(
     ),
     expect=Verdict.REFUTED,
     severity="S3",
-    gap="Severity: slip. The paper does not say this in one sentence: it defines kernel methods "
+    gap="Severity: slip. Implied, not printed in one sentence: the paper defines kernel methods "
     "without f_0, describes the kernel regime with f_0, and applies the bounds for the first to "
     "the second. With f_0 = 0 (V = 0, say) they are the same.",
 )

@@ -190,7 +190,8 @@ sum_printed = Claim(
     checks=(parts_added, parts_at_width),
     controls=(parts_added.but(total=20).must_hold(), parts_at_width.but(total=20).must_hold()),
     severity="S2",
-    gap="Severity: step of a proof. The sum is 8 sqrt2 + 8 = 19.3; the second part should have "
-    "another sqrt2, and both log(4/delta). The lemma is true.",
+    gap="Severity: step of a proof. The sum is 8 sqrt2 + 8 = 19.3 at sigma = r. Both parts are "
+    "right but for log(2/delta), which should be log(4/delta) at probability delta/2 each. The "
+    "lemma is true.",
     expect=Verdict.REFUTED,
 )
