@@ -27,6 +27,7 @@ lint: env
 
 # Ratios and exponents in reports/bench/index.html, on a quiet machine.
 bench: env
+	PYTHON=$(PYTHON) bash .ci/peers .venv-peers || echo "some peers are missing; the page names them"
 	mkdir -p reports/bench
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/bench --benchmark-only --benchmark-json=reports/bench/bench.json
 	$(BIN)/grokverify bench
@@ -49,4 +50,4 @@ $(STAMP): pyproject.toml constraints.txt .ci/install
 	touch $@
 
 clean:
-	rm -rf $(VENV) reports/latest
+	rm -rf $(VENV) .venv-peers reports/latest

@@ -12,15 +12,20 @@ All other keys are shown as they are. Nothing fails because of the time it took.
 
 import os
 import platform
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 Task = Callable[[], Any]
+PEERS = Path(os.environ.get("GROKVERIFY_PEERS", Path(__file__).parents[2] / ".venv-peers"))
 
 
 @pytest.fixture(autouse=True)
@@ -112,3 +117,67 @@ def record_machine(info: dict[str, Any]) -> None:
 
 def _short(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
+
+
+class Library:
+    """A peer that runs in a process and an environment of its own; it takes its turns like others.
+
+    Args:
+        name: "neural-tangents" or "nngeometry".
+        arrays: W (h, 2p), V (p, h) and the inputs a, b, c, as numpy arrays.
+        folder: for the files that the two processes exchange.
+
+    Raises:
+        FileNotFoundError: it is not installed; the message says how to install it.
+    """
+
+    def __init__(self, name: str, arrays: Mapping[str, Any], folder: Path) -> None:
+        python, beside = PEERS / "bin/python", PEERS / "beside-torch"
+        if not (beside / "nngeometry").is_dir() or not python.exists():
+            raise FileNotFoundError("not installed; bash .ci/peers .venv-peers installs it")
+        if name == "nngeometry":
+            python = Path(sys.executable)
+        np.savez(folder / f"{name}.npz", **arrays)
+        self._saved = folder / f"{name}.npy"
+        self._process = subprocess.Popen(
+            [python, Path(__file__).with_name("peer_worker.py"), name, folder / f"{name}.npz"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(beside) if name == "nngeometry" else ""},
+        )
+        self._expect("ready")
+
+    def __call__(self) -> None:
+        self._ask("go")
+
+    def result(self) -> torch.Tensor:
+        """What the last run gave; ends the process."""
+        self._ask(f"save {self._saved}")
+        self._process.communicate()
+        return torch.as_tensor(np.load(self._saved))
+
+    def _ask(self, word: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(word + "\n")
+        self._process.stdin.flush()
+        self._expect("done")
+
+    def _expect(self, word: str) -> None:
+        assert self._process.stdout is not None
+        said = self._process.stdout.readline().strip()
+        if said != word:
+            raise RuntimeError(f"the peer said {said!r} instead of {word!r}; see its stderr above.")
+
+
+def libraries(
+    names: Sequence[str], arrays: Mapping[str, Any], folder: Path
+) -> tuple[dict[str, Library], dict[str, str]]:
+    """The libraries that are there, and why the others are not."""
+    found, missing = {}, {}
+    for name in names:
+        try:
+            found[name] = Library(name, arrays, folder)
+        except FileNotFoundError as e:
+            missing[name] = str(e)
+    return found, missing

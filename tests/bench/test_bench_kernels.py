@@ -11,7 +11,7 @@ extra_info; the results must agree, but nothing here fails because of the time i
 
 import pytest
 import torch
-from paired import beside, one_thread as one_thread
+from paired import beside, libraries, one_thread as one_thread
 
 from grokverify import Lab
 from grokverify.kernels import (
@@ -23,6 +23,7 @@ from grokverify.kernels import (
     inputs,
     jacobian,
     most_frequent,
+    tangent_gram,
 )
 from grokverify.linalg.exact import PRIME, rank_mod_prime
 
@@ -65,21 +66,69 @@ def network(p, h):
 
 
 @pytest.mark.parametrize(("p", "h", "n"), [(23, 256, 1500), (47, 256, 3000)])
-def test_regression_kernel(benchmark, p, h, n):
+def test_regression_kernel(benchmark, tmp_path, p, h, n):
     W, V = network(p, h)
     x = inputs(p, LAB.subset("x", p**3, n))
     a, b, c = x
     z = (W[:, a] + W[:, p + b]).T.contiguous()
     v = V[c] * z
 
+    arrays = dict(zip("WVabc", (t.numpy() for t in (W, V, *x)), strict=True))
+    names = ("neural-tangents", "nngeometry") if n < 2000 else ()
+    others, missing = libraries(names, arrays, tmp_path)
+    targets = {"contraction": 20.0, **({"neural-tangents": 40.0} if others else {})}
+
     found, results = beside(
         benchmark,
         lambda: entk(W, V, x),
         rounds=3 if n > 2000 else 5,
+        targets=targets if n < 2000 else None,
+        missing=missing,
+        products=3 * n * n * h / p,
         contraction=lambda: gram_by_torch(W, V, x),
         two_products=lambda: (z @ z.T, v @ v.T),
+        **others,
     )
     assert close(found, results["contraction"])
+    for other in others.values():
+        assert close(found, other.result())
+
+
+def gram_by_products(W, V, x):
+    """NTK-vector products: a pullback of every unit vector, pushed forward again."""
+    eye = torch.eye(V.shape[0], dtype=W.dtype)
+    one_hot = torch.cat([eye[x[0]], eye[x[1]]], dim=1)
+
+    def g(params):
+        W, V = params
+        return (((one_hot @ W.mT).square() @ V.mT) * eye[x[2]]).sum(1)
+
+    _, pull = torch.func.vjp(g, (W, V))
+
+    def column(unit):
+        return torch.func.jvp(g, ((W, V),), pull(unit))[1]
+
+    return torch.func.vmap(column, chunk_size=16)(torch.eye(len(x[0]), dtype=W.dtype))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")  # torch's own, in its forward mode
+def test_small_regression_kernel(benchmark):
+    p, h, n = 23, 256, 200
+    W, V = network(p, h)
+    x = inputs(p, LAB.subset("x", p**3, n))
+    found, results = beside(
+        benchmark,
+        lambda: entk(W, V, x),
+        rounds=5,
+        contraction=lambda: gram_by_torch(W, V, x),
+        vector_products=lambda: gram_by_products(W, V, x),
+        jacrev=lambda: tangent_gram(
+            lambda q: ((q["W"][:, x[0]] + q["W"][:, p + x[1]]).square() * q["V"][x[2]].mT).sum(0),
+            {"W": W, "V": V},
+        ),
+    )
+    for other in results.values():
+        assert close(found, other)
 
 
 def test_classification_kernel(benchmark):
