@@ -30,6 +30,7 @@ from grokverify._lab import Lab
 from grokverify.flows.linearised import Twin, moments, population_loss
 
 _CHUNK = 2**21  # hidden activations of one chunk of the batch
+_LOST = 1e9  # a run whose train loss is above this many null losses has diverged
 _DONE = 1e-13  # a run whose train loss is below this fraction of the null loss has stopped moving
 
 
@@ -216,6 +217,9 @@ def _descend(
             Y = torch.baddbmm(Y, (H * (c * r)[..., None]).mT, X, alpha=-1)
     pages += [_page(problem, twin, Z, residual, t) for t in left]
     values = torch.stack(pages, 1).nan_to_num(nan=float("inf"), posinf=float("inf"))
+    # Past this size a run is noise: its digits depend on the order of sums, which may change.
+    gone = (values[0] > _LOST).cummax(0).values
+    values = values.masked_fill(gone, float("inf"))
     return Run(torch.tensor(times, dtype=X.dtype, device=X.device), *values)
 
 
