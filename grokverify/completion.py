@@ -203,7 +203,7 @@ def nuclear_enclosure(name: str, problem: Completion, found: NuclearOptimum) -> 
     eigenvalues, and ``|W|_* <= sum |v_a| |q_a|^2 + sqrt(d) |W - Q diag(v) Q'|_F`` for any Q and v.
     """
     lam, n = Fraction(found.lam), Fraction(problem.n)
-    Z = torch.as_tensor((found.Z + found.Z.T) / 2)
+    Z = torch.as_tensor(problem.symmetric(found.Z[problem.rows, problem.cols]))  # that part only
     ends = [float(least_eigenvalue("end", side * Z).lo) for side in (1, -1)]
     top = float(max(-ends[0], -ends[1], 0.0))
     limit = Fraction(found.lam) / 2 if found.lam else Fraction(1)

@@ -1,12 +1,14 @@
 """Nuclear-norm optima against problems solved by hand; bounds hold; errors say what to do."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from grokverify._evidence import Grade
 from grokverify.completion import (
+    NuclearOptimum,
     minimum_nuclear_norm,
     nuclear_enclosure,
     nuclear_norm,
@@ -77,6 +79,37 @@ def test_the_enclosure_is_certified_and_holds_every_candidate(X, lam):
     spectrum = np.linalg.eigvalsh(found.Z)
     assert np.abs(spectrum).max() <= (lam / 2 if lam else 1) * (1 + 1e-12)
     assert (found.Z[~problem.mask()] == 0).all()
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.1])
+@pytest.mark.parametrize("factor", [1.5, -1.5, 1e3])
+def test_a_certificate_that_is_too_long_is_shortened(X, lam, factor):
+    """Both signs: the spectral norm has two ends, and each may be the larger one."""
+    for target in (X, -X):
+        problem = sampled(target, np.random.default_rng(1).permutation(49)[:24])
+        found = minimum_nuclear_norm(problem, lam)
+        seen = nuclear_enclosure("optimum", problem, replace(found, Z=factor * found.Z))
+        assert seen.lo <= found.lower * (1 + 1e-9)
+        assert seen.lo <= seen.hi
+
+
+def test_a_certificate_may_not_lean_on_unobserved_entries():
+    """W = [[1, 1], [1, 1]] has nuclear norm 2; all of Z has norm below 1, its observed part not."""
+    ones, Z = np.ones((2, 2)), 0.7 * np.array([[1.0, 1.0], [1.0, -1.0]])
+    problem = observe(ones, [(0, 0), (0, 1)])
+    seen = nuclear_enclosure("n", problem, NuclearOptimum(0.0, ones, Z, 0.0, 0.0))
+    assert 1.8 < seen.lo <= 2 <= seen.hi < 2.001
+
+
+def test_the_upper_end_covers_the_rounding_of_the_eigenvectors():
+    """|u u'|_* = |u|^2 exactly, for whole numbers u."""
+    for k in range(30):
+        u = np.random.default_rng(k).integers(-99, 100, 5).astype(float)
+        W = np.outer(u, u)
+        problem = observe(W, [(0, 0)])
+        candidate = NuclearOptimum(0.0, W, np.zeros((5, 5)), 0.0, 0.0)
+        seen = nuclear_enclosure("norm", problem, candidate)
+        assert u @ u <= seen.hi <= (u @ u) * (1 + 1e-12)
 
 
 def test_a_wrong_candidate_is_no_candidate(X):

@@ -16,6 +16,13 @@ def test_a_square_at_alpha_4_by_calculus():
     assert told.hi - told.lo < 1e-3
 
 
+def test_negative_l_counts():
+    """-(z^2 - 1) is as long-tailed to the left as z^2 - 1 to the right."""
+    right, left = excess("e", square(1), 2, 4), excess("e", square(-1), 2, 4)
+    assert left.lo <= right.hi
+    assert right.lo <= left.hi
+
+
 def test_a_product_at_its_end():
     true = -math.log(1 - 1 / 16) / (4 / 16)
     told = excess("e", product(1), 2, 4)

@@ -129,3 +129,12 @@ def test_weights_at_all_times_at_once():
     run = diagonal_flow(DiagonalNet(X, 2, 1.0, -3.0), [0.5, 1.5, 2.5])
     assert run.weights() == pytest.approx(np.array([point.w for point in run]))
     assert len(run) == 3
+
+
+def test_the_dual_is_p_in_both_regimes():
+    """X' p = eps^L y, and the weights are nearly that while eps is large."""
+    net = DiagonalNet(X, 2, math.log(30.0), math.log(1e-3), LOSSES["logistic"])
+    early, late = diagonal_flow(net, [1.0, math.log(30.0) + 1.5])
+    for point in (early, late):
+        assert X.T @ point.dual == pytest.approx(math.exp(2 * point.log_eps) * point.y, rel=1e-10)
+    assert X.T @ early.dual == pytest.approx(early.w, rel=1e-3)

@@ -55,6 +55,13 @@ def test_one_diagonal_entry_by_hand():
         assert pytest.approx(3.0, rel=1e-7) == p.W[0, 0]
 
 
+def test_observed_entries_are_met_from_the_start(problem):
+    """The cubic term of the start: what it misses by, the curve would keep."""
+    (first,) = limit_flow(problem, [-2.5], rtol=1e-12)
+    missed = np.abs(np.where(problem.mask(), first.W - problem.observed(), 0)).max()
+    assert missed < 1e-10 * np.abs(problem.values).max()
+
+
 def test_no_overflow_far_out(problem):
     (early,) = limit_flow(problem, [-math.log(1e128)])
     assert pytest.approx(problem.observed(), rel=1e-9, abs=1e-9) == early.W

@@ -187,10 +187,11 @@ rich = Claim(
     source=Source(PAPER, "Theorem 3.10, Lemma D.8", "2311.18817"),
     title="By (1 + c)/lambda log alpha the net is near a KKT point of least norm",
     statement=(
-        r"With the square loss $\lVert\theta\rVert$ stays bounded and limit points of $\theta(t)$, "
-        r"$\frac{1}{\lambda} \log\alpha \le t \le \frac{1+c}{\lambda} \log\alpha$, are KKT "
-        r"points of $\min \frac{1}{2} \lVert\theta\rVert^2$ s.t. $f_i(\theta) = y_i$ where the "
-        r"gradients of the $f_i$ are independent; for two-layer diagonal nets $w$ tends to the "
+        r"With the square loss $\lVert\theta\rVert$ stays bounded from $\frac{1}{\lambda} \log"
+        r"\alpha$ on, and there are times $\frac{1}{\lambda} \log\alpha \le t \le \frac{1+c}"
+        r"{\lambda} \log\alpha$ such that all limit points of $\theta(t)$ as $\alpha \to \infty$ "
+        r"are KKT points of $\min \frac{1}{2} \lVert\theta\rVert^2$ s.t. $f_i(\theta) = y_i$ where "
+        r"the gradients of the $f_i$ are independent; for two-layer diagonal nets $w$ tends to the "
         r"LASSO."
     ),
     hypotheses=("square loss", "independent gradients at the limit (not said in the paper)"),

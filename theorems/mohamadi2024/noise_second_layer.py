@@ -84,7 +84,8 @@ noise_printed = Claim(
     controls=(largest_weights.but(k=MENDED).must_hold(), drawn.but(k=MENDED).must_hold()),
     severity="S1",
     gap="Severity: constant. The sqrt(2) of Proposition G.5 is lost; (G.14) and the third line of "
-    "(G.12) lose it too. Lemma G.13 and Theorem 4.6 have room for it.",
+    "(G.12) lose it too. False at W = r for delta below 0.0628, true above. Lemma G.13 and Theorem "
+    "4.6 have room for it.",
     expect=Verdict.REFUTED,
 )
 
