@@ -59,7 +59,10 @@ def dask(workers: int) -> Executor:
         }
     )
     cluster = distributed.LocalCluster(
-        n_workers=workers, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        n_workers=workers,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",  # any free port: several runs may share a machine
     )
     client = distributed.Client(cluster)
     executor = client.get_executor(pure=False, retries=0)
