@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
+from grokverify import memory
+
 T = TypeVar("T")
 
 PROFILES = ("smoke", "quick", "standard", "paper")
@@ -60,6 +62,11 @@ class Lab:
         cases, trials = _EFFORT[self.profile]
         object.__setattr__(self, "cases", self.cases or cases)
         object.__setattr__(self, "trials", self.trials or trials)
+
+    @property
+    def memory(self) -> int:
+        """Bytes that one computation may plan with, for the ``memory`` of the kernels."""
+        return memory.budget(self.device)
 
     def at(self, key: object) -> Lab:
         """An independent stream for ``key`` (any JSON value, or something with a stable str)."""

@@ -67,3 +67,15 @@ def release() -> None:
     gc.collect()
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.empty_cache()
+
+
+def budget(device: str = "cpu") -> int:
+    """Bytes that one computation may plan with: 2 GB on the CPU, 60 % of what is free on CUDA.
+
+    A plan, not a limit: what it is cut into must not change a number, and where memory runs out
+    all the same, ``in_batches`` goes on in smaller parts.
+    """
+    if torch.device(device).type != "cuda":
+        return 2 * 10**9
+    free, _ = torch.cuda.mem_get_info(device)
+    return int(0.6 * free)

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from grokverify.memory import in_batches, is_out_of_memory
+from grokverify import Lab
+from grokverify.kernels import entk, inputs
+from grokverify.memory import budget, in_batches, is_out_of_memory
 
 FULL = [
     MemoryError("Unable to allocate 3 GiB"),
@@ -100,3 +102,23 @@ def test_a_real_limit_of_memory_is_met_and_the_result_is_whole(make):
     assert int(first) == 256
     assert int(last) < 64
     assert np.isfinite(float(total))
+
+
+def test_the_lab_tells_what_a_computation_may_plan_with(monkeypatch, lab):
+    assert lab.memory == budget("cpu") == 2 * 10**9
+    asked = []
+
+    def info(device):
+        asked.append(device)
+        return 50 * 10**9, 80 * 10**9
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", info)
+    assert Lab(device="cuda:1").memory == 30 * 10**9
+    assert asked == ["cuda:1"]
+
+
+def test_a_kernel_that_plans_with_it_gives_the_same_numbers(lab):
+    W, V = lab.normal("W", 40, 14), lab.normal("V", 7, 40)
+    x = inputs(7, lab.subset("x", 343, 60))
+    whole = entk(W, V, x, memory=lab.memory)
+    torch.testing.assert_close(entk(W, V, x, memory=200_000), whole, rtol=1e-12, atol=1e-12)
