@@ -5,7 +5,8 @@ the results must agree, but nothing here fails because of the time it took.
 """
 
 import time
-from statistics import median
+
+from paired import spread
 
 from grokverify import Lab
 from grokverify.orbits import moments_by_differences, pair_moments, spectrum, tail
@@ -25,7 +26,7 @@ def test_moments_of_pairs(benchmark):
         other, true = seconds(lambda: pair_moments(p, m))
         assert found == true
         ratios.append(other / own)
-    benchmark.extra_info["pairs of pairs / differences"] = float(f"{median(ratios):.3g}")
+    benchmark.extra_info["peers"] = {"pairs of pairs, p = 13": spread(ratios)}
     benchmark.pedantic(lambda: moments_by_differences(97, m), rounds=3, iterations=1)
 
 
