@@ -1,7 +1,7 @@
 """Maximum margins and certified spectra beside the generic solvers of scipy.
 
-Skipped by default. Run on a quiet machine, see test_bench_kernels.py; one thread. Results must agree,
-and nothing fails because of the time it took.
+Skipped by default. Run on a quiet machine, see test_bench_kernels.py; one thread. Results must
+agree, and nothing fails because of the time it took.
 """
 
 import numpy as np
