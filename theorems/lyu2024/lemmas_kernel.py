@@ -148,7 +148,7 @@ loss_above = Claim(
         r"at most the larger of the two bounds of (8)."
     ),
     checks=(slope_above.part("(7)"), loss_below_its_bound.part("(8)")),
-    controls=(slope_above.but(coefficient=4.0), loss_below_its_bound.but(growth=0.0)),
+    controls=(slope_above.but(coefficient=1.5), loss_below_its_bound.but(growth=1.5)),
     gap="Two-layer diagonal nets, where the radius of the kernel regime is explicit.",
 )
 
@@ -232,7 +232,7 @@ loss_below = Claim(
     checks=(below_mended, boundary_mended.part("the first bound of (17)")),
     controls=(
         below_mended.but(mended=False),
-        below_mended.but(weight=0.01),
+        below_mended.but(weight=0.03),
         boundary_mended.but(mended=False),
     ),
     corrects=("lyu2024/loss-lower-bound-printed",),
