@@ -12,7 +12,7 @@ from grokverify import Lab
 from grokverify.flows.committee import descend, sample, sweep
 
 LAB = Lab()
-STEPS, RATE, EPS = 20, 0.02, 0.5
+STEPS, RATE, EPS = 200, 0.02, 0.5
 
 
 class Committee(torch.nn.Module):
@@ -54,7 +54,7 @@ def last(problem):
 
 @pytest.mark.parametrize(("D", "P", "N"), [(40, 200, 500), (100, 550, 500)])
 def test_learning_curve(benchmark, D, P, N):
-    """Per step: the time is that of 20 steps."""
+    """Start-up and two records included, so that the ratio per step is larger than this one."""
     problem, W = setting(D, P, N)
     X, y, null = problem.X[0], problem.y[0], problem.null[0]
     found, results = beside(
@@ -69,7 +69,7 @@ def test_learning_curve(benchmark, D, P, N):
     torch.testing.assert_close(found[0], results["eager"], rtol=1e-9, atol=0)
 
 
-@pytest.mark.parametrize("runs", [1, 8, 32])
+@pytest.mark.parametrize("runs", [1, 8])
 def test_runs_together(benchmark, runs):
     problem, _ = setting(40, 200, 500, runs)
     each = [problem.at(slice(r, r + 1)) for r in range(runs)]
