@@ -21,11 +21,11 @@ ALPHAS, BENDS, LOW = (0.1, 0.2, 0.4), (0.1, 0.2, 0.4), 0.2
 
 
 def setting(lab):
-    one = {"D": 12, "P": 50, "N": 30, "rate": 0.5, "runs": 64}
+    one = {"D": 12, "P": 54, "N": 30, "rate": 0.5, "runs": 96}
     return [
         lab.pick(
-            smoke=one | {"steps": 2000},
-            quick=one | {"steps": 3000},
+            smoke=one | {"steps": 1500},
+            quick=one | {"steps": 2500},
             standard={"D": 40, "P": 200, "N": 100, "rate": 0.5, "runs": 48, "steps": 30000},
         )
     ]
