@@ -28,7 +28,7 @@ SOURCE = Source(
 
 
 @check(lambda lab: [dict(L=L) for L in lab.pick(smoke=(2, 3), quick=(2, 3, 4, 5))])
-def conserved(lab, L, pull=1, decay=1):
+def conserved(lab, L, pull=1, decay=1, speed=1):
     """One coordinate, everything symbolic; pull and decay weigh the two terms of v'."""
     u, v, e, s, lam = sp.symbols("u v epsilon s lambda")
     du = L * u ** (L - 1) * s - lam * u
@@ -39,13 +39,13 @@ def conserved(lab, L, pull=1, decay=1):
         return sp.diff(g, u) * du + sp.diff(g, v) * dv + sp.diff(g, e) * de
 
     if L == 2:
-        J, rate, ratio = u * v - e**2, -2 * lam, 2 * s
+        J, rate, ratio = u * v - e**2, -2 * lam, speed * 2 * s
         clock = along(u) / u - along(e) / e - ratio
     else:
         J, rate = u ** (2 - L) + v ** (2 - L) - 2 * e ** (2 - L), (L - 2) * lam
-        clock = along((u / e) ** (2 - L)) + L * (L - 2) * e ** (L - 2) * s
+        clock = along((u / e) ** (2 - L)) + speed * L * (L - 2) * e ** (L - 2) * s
     yield residue("terms of J' - rate J", along(J) - rate * J).equals(0)
-    yield residue("terms of the clock", clock)
+    yield residue("terms of the clock of u", clock).equals(0)
 
 
 def data(lab, loss):
@@ -161,6 +161,7 @@ reduction = Claim(
     controls=(
         conserved.but(pull=2),
         conserved.but(decay=2),
+        conserved.but(speed=2),
         unreduced.but(stretch=1.0001),
         descent.but(decay=1.05),
         least_potential.but(shift=0.05),
