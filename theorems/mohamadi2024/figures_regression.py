@@ -17,7 +17,7 @@ from grokverify.experiments import regress, regression, shared
 from theorems.mohamadi2024._figures_by_autograd import regression_by_autograd
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
-RUNS, MANY = 64, 0.85
+RUNS, MANY = 96, 0.85
 
 
 def most(name, lab, event, *, kth=1):
