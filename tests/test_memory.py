@@ -100,7 +100,7 @@ def test_a_real_limit_of_memory_is_met_and_the_result_is_whole(make):
     total, first, last = done.stdout.split()
     assert float(total) == 256.0
     assert int(first) == 256
-    assert int(last) < 64
+    assert int(last) <= 64  # what the limit holds of rows of 4 MiB
     assert np.isfinite(float(total))
 
 

@@ -214,10 +214,11 @@ def value(lab, p, h, gamma, power=Fraction(2, 3), factor=153):
     Lambda = sp.log(4 * p * (h + 1))
     sigma = (gamma / (256 * sp.sqrt(2 * h) * Lambda ** sp.Rational(3, 2))) ** sp.Rational(1, 3)
     order = p * (sp.Rational(h) ** 2 / gamma) ** sp.Rational(power) * Lambda
-    told = measured("3 h p / sigma^2 over p (h^2/gamma)^(2/3) log", 3 * h * p / sigma**2 / order)
+    ratio = 3 * h * p / sigma**2 / order
+    told = measured("3 h p / sigma^2 over p (h^2/gamma)^(2/3) log", ratio)
     yield row(p=p, h=h, gamma=gamma, constant=told.hi)
     yield told.at_most(factor)
-    yield told.at_least(factor - 1)
+    yield measured("the same, from below", ratio).at_least(factor - 1)
 
 
 theorem_4_6 = Claim(
