@@ -36,6 +36,11 @@ def test_no_torch_where_it_is_not_needed(words, tmp_path):
     assert loaded(code, tmp_path) == []
 
 
+def test_help_loads_nothing(tmp_path):
+    code = "from grokverify.cli import main\ntry: main(['--help'])\nexcept SystemExit: print()"
+    assert loaded(code, tmp_path) == []
+
+
 def test_the_package_itself_loads_nothing(tmp_path):
     assert loaded("import grokverify", tmp_path) == []
 

@@ -72,3 +72,12 @@ def test_every_false_statement_says_how_much_falls_with_it(claims):
             assert claim.severity or told, f"{claim.id} is refuted: give its severity"
         if claim.severity and told:
             assert WORDS[told[1]] == claim.severity, f"{claim.id}: {told[0]}, {claim.severity}"
+
+
+def test_a_paper_has_one_name(claims):
+    """The report counts by it."""
+    names = {}
+    for claim in claims.values():
+        if claim.source.arxiv:
+            names.setdefault(claim.source.arxiv, set()).add(claim.source.paper)
+    assert {number: found for number, found in names.items() if len(found) > 1} == {}

@@ -213,7 +213,7 @@ no_features = Claim(
     ),
     hypotheses=("the output at the start is taken off",),
     checks=(same_table, as_kernel_regression),
-    controls=(same_table.but(scale=0.02), as_kernel_regression.but(scale=0.02)),
+    controls=(same_table.but(scale=0.1), as_kernel_regression.but(scale=0.1)),
     origin="ours",
     sharpens=("kumar2024/eigenvector-labels",),
     gap="At the alpha where the three regimes show; at small alpha features do move the test loss.",

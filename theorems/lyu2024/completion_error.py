@@ -270,5 +270,6 @@ sharp_error = Claim(
     ),
     sharpens=("lyu2024/completion-error",),
     origin="ours",
-    gap="Rank one, d up to 40; a certificate by least squares, which needs most of the entries.",
+    gap="Rank one, d up to 40; a certificate by least squares, which needs most of the entries. "
+    "Half of the bound holds in the samples as well: its constant is not sharp.",
 )

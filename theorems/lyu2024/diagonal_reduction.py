@@ -17,7 +17,9 @@ from grokverify.margins import SolverFailed
 from grokverify.symbolic import residue
 
 SOURCE = Source(
-    "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases", "Section 3.2.3", "2311.18817"
+    "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking",
+    "Section 3.2.3",
+    "2311.18817",
 )
 
 # s = X'r / n, eps' = -lambda eps:  u' = L u^(L-1) s - lambda u,  v' = -L v^(L-1) s - lambda v. Then

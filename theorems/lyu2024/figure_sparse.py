@@ -16,7 +16,7 @@ from grokverify import Claim, Lab, Skip, Source, Verdict, approx, check, row, se
 from grokverify.flows.diagonal import LOGISTIC, DiagonalNet, diagonal_flow
 from grokverify.linear_accuracy import gap_accuracy, sparse_accuracy
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # Settings of the figure: depth 2, logistic loss, d = 1e5, initial norm 128 (so that each parameter
 # starts at 128 / sqrt(2d)), gradient descent with rate 0.01 and weight decay 1e-3:

@@ -16,7 +16,7 @@ from grokverify.limits import log_limit
 from grokverify.margin_paths import l2_path
 from grokverify.margins import SolverFailed, max_margin
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # Diagonal net, w = u^L - v^L, u(0) = v(0) = alpha, lambda = alpha^-p, T = (1 - c)/lambda log alpha.
 #   w(T) / |w(T)| -> w^, the unit vector of maximum l2 margin gamma on the rows X_i = y_i x_i.

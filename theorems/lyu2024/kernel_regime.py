@@ -16,7 +16,7 @@ from grokverify.limits import log_limit
 from grokverify.margin_paths import l2_path
 from grokverify.margins import NotSeparable, max_margin
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # theta(0) = alpha theta_bar, f(theta_bar; x) = 0, lambda = alpha^-p, T = (1 - c)/lambda log alpha.
 #   printed:  f(theta(T); x) / Z -> <grad f(theta_bar; x), h*>,  Z = 1/gamma log(alpha^c / lambda),

@@ -15,7 +15,7 @@ from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.flows.diagonal import DiagonalNet, diagonal_flow
 from grokverify.margins import max_margin
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # F(x) = x log x on [1, oo), r_i = exp(-q_i), L = mean r_i.
 #   C.1  F^-1(y) >= y / log(1 + y)      C.2  F^-1(b y) - 1 >= b (F^-1(y) - 1),  0 < b < 1

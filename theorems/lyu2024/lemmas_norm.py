@@ -13,7 +13,7 @@ from grokverify.flows.diagonal import DiagonalNet, diagonal_flow
 from grokverify.margin_paths import l2_path
 from grokverify.margins import max_margin
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # h = eps^L (theta / eps - theta_bar), L the depth, r_i = exp(-q_i), eps = alpha e^(-lambda t):
 #   (20) printed:  d/dt log 1/Loss >= (gamma + O(alpha^-L log A) e^(L lambda t)) d|h|/dt.

@@ -6,7 +6,7 @@ import numpy as np
 
 from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # The proof takes the limit of  2/n sum s_i grad f_i + lambda theta -> 0,  where s_i -> 0 and lambda
 # -> 0: it says nothing. Divided by lambda it needs bounded multipliers s_i / lambda, as independent

@@ -13,7 +13,7 @@ from grokverify.flows.diagonal import DiagonalNet, Square, diagonal_flow
 from grokverify.flows.hypentropy import interpolants
 from grokverify.l1_paths import lasso, lasso_gap
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # Square loss 1/n sum (f_i - y_i)^2, lambda = alpha^-p, T = (1 -+ c)/lambda log alpha. At first w
 # follows ridge regression, w = X' (X X' + rho)^-1 y with rho = n lambda / (4 L eps^(2L-2)), which

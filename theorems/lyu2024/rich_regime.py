@@ -17,7 +17,7 @@ from grokverify.limits import log_limit
 from grokverify.margin_paths import l2_path
 from grokverify.margins import NotSeparable, max_margin
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # (R1): min |theta|^2 / 2 s.t. q_i(theta) >= 1, q_i = y_i f(theta; x_i) of degree L. theta is along
 # a KKT point if theta = sum_i mu_i grad q_i, mu >= 0, and mu_i > 0 only where q_i is least. Along

@@ -17,7 +17,7 @@ from grokverify.linear_accuracy import sparse_accuracy
 from grokverify.margin_paths import l2_path
 from grokverify.margins import max_margin
 
-PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases"
+PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
 # Diagonal nets, lambda = alpha^-p, eps = alpha e^(-lambda t), w = eps^L phi_L(y), phi_L(y) ~ y. The
 # net is linear in y up to y^2; say that it leaves the kernel regime when |y|_inf reaches eta. Until

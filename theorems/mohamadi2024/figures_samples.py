@@ -122,7 +122,8 @@ figure_1_share = Claim(
     origin="ours",
     statement=(
         r"in the classification setting the number of pairs needed for a test accuracy of one half "
-        r"grows more slowly than $p^{1.9}$, hence than any constant share of the $p^2$ pairs"
+        r"grows more slowly than $p^{1.9}$ over the sizes of the table: not like a constant share "
+        r"of the $p^2$ pairs"
     ),
     checks=(below_a_share,),
     controls=(below_a_share.but(order="rows"), below_a_share.but(rate=0.01)),

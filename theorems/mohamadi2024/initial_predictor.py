@@ -115,8 +115,10 @@ start_printed = Claim(
     ),
     expect=Verdict.REFUTED,
     severity="S3",
-    gap="Severity: slip. Implied, not printed in one sentence: the paper defines kernel methods "
-    "without f_0, describes the kernel regime with f_0, and applies the bounds for the first to "
+    origin="ours",
+    gap="Severity: slip. Our reading: implied, not printed in one sentence. The paper defines "
+    "kernel methods without f_0, describes the kernel regime with f_0, and applies the bounds for "
+    "the first to "
     "the second. With f_0 = 0 (V = 0, say) they are the same.",
 )
 
