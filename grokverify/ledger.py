@@ -82,5 +82,16 @@ def shipped() -> list[Path]:
 
 
 def references(items: list[Item]) -> dict[str, str]:
-    """Claim id -> "module:name" of every claim in the ledger, in the ledger's order."""
-    return {claim: ref for item in items for claim, ref in item.claims}
+    """Claim id -> "module:name" of every claim in the ledger, in the ledger's order.
+
+    Raises:
+        ValueError: two claims share an id.
+    """
+    known: dict[str, str] = {}
+    for claim, ref in (pair for item in items for pair in item.claims):
+        if known.setdefault(claim, ref) != ref:
+            raise ValueError(
+                f"the ledger lists the claim id {claim!r} for {known[claim]} and for {ref}. Ids "
+                "name records and random streams: give each claim its own."
+            )
+    return known

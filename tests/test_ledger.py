@@ -36,3 +36,13 @@ def test_a_malformed_file_is_named(tmp_path):
     path.write_text("[[item]]\nid = 3\n")
     with pytest.raises(ValueError, match="ledger.toml is no ledger: KeyError 'paper'"):
         ledger.read(path)
+
+
+def test_two_claims_of_one_id_are_named(tmp_path):
+    path = tmp_path / "ledger.toml"
+    again = ROW.replace("lemma-1", "lemma-2")
+    path.write_text(
+        ROW + 'claims = {"p/one" = "m:one"}\n' + again + 'claims = {"p/one" = "m:two"}\n'
+    )
+    with pytest.raises(ValueError, match="'p/one' for m:one and for m:two"):
+        ledger.references(ledger.read(path))

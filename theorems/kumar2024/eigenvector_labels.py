@@ -150,7 +150,7 @@ def regimes_of_all_neurons(lab, D, P, N, Q, steps, runs, alpha, rate, order, arr
 
 
 labels = Claim(
-    id="kumar2024/eigenvector-labels",
+    id="kumar2024/eigenvector-regimes",
     source=Source(PAPER, "Figure 5, Section 6.1", "2310.06110"),
     title="Eigenvector labels: at once, late, never",
     statement=(
@@ -215,7 +215,7 @@ no_features = Claim(
     checks=(same_table, as_kernel_regression),
     controls=(same_table.but(scale=0.1), as_kernel_regression.but(scale=0.1)),
     origin="ours",
-    sharpens=("kumar2024/eigenvector-labels",),
+    sharpens=("kumar2024/eigenvector-regimes",),
     gap="At the alpha where the three regimes show; at small alpha features do move the test loss.",
 )
 
@@ -268,6 +268,6 @@ data_helps = Claim(
         more_data.but(scale=(1, 0.45)),
         none_beyond_the_rank.but(past=-8),
     ),
-    uses=("kumar2024/eigenvector-labels", "kumar2024/kernel-threshold"),
+    uses=("kumar2024/eigenvector-regimes", "kumar2024/kernel-threshold"),
     gap="Two sizes of the training set and one j at each size of the problem.",
 )
