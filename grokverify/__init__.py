@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from grokverify._claim import Check as Check, Claim as Claim, Source as Source, check as check
+    from grokverify._curves import Series as Series, series as series
     from grokverify._evidence import (
         Comparison as Comparison,
         Grade as Grade,
         Measurement as Measurement,
         Row as Row,
-        Series as Series,
         Truth as Truth,
         approx as approx,
         enclosed as enclosed,
         exact as exact,
         row as row,
-        series as series,
     )
     from grokverify._lab import Lab as Lab
     from grokverify._run import find as find, run as run, verify_ref as verify_ref
@@ -39,16 +38,15 @@ _HOME = {
             "Grade",
             "Measurement",
             "Row",
-            "Series",
             "Truth",
             "approx",
             "enclosed",
             "exact",
             "row",
-            "series",
         ],
         "_evidence",
     ),
+    **dict.fromkeys(("Series", "series"), "_curves"),
     "Lab": "_lab",
     **dict.fromkeys(("find", "run", "verify_ref"), "_run"),
     **dict.fromkeys(("Outcome", "Record", "Verdict"), "_verdict"),

@@ -6,7 +6,7 @@ import enum
 import math
 import numbers
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -81,7 +81,7 @@ class Measurement:
 
     def beside(self, *, printed: Number | str) -> Measurement:
         """The same measurement with the paper's number (or formula) attached for display."""
-        value = printed if isinstance(printed, str) else _plain(self.name, printed)
+        value = printed if isinstance(printed, str) else plain(self.name, printed)
         return replace(self, printed=value)
 
     def __str__(self) -> str:
@@ -142,21 +142,6 @@ class Row:
     columns: tuple[tuple[str, Number | str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Series:
-    """Points of a curve; series of one name are joined over the cases of a check."""
-
-    name: str
-    x: tuple[Number, ...]
-    y: tuple[Number, ...]
-    printed: tuple[Number, ...] = ()
-    xlabel: str = ""
-    ylabel: str = ""
-    log: str = ""  # which axes are logarithmic: "", "x", "y" or "xy"
-    beside: str = "printed"  # what the second curve is
-    marks: tuple[tuple[str, Number], ...] = ()  # events along x
-
-
 def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
     """A number known exactly: an int or a Fraction (sympy and numpy integers are converted).
 
@@ -165,7 +150,7 @@ def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
     Raises:
         TypeError: the value is a float, which is never exact.
     """
-    number = _plain(name, value)
+    number = plain(name, value)
     if isinstance(number, float):
         raise TypeError(
             f"exact({name!r}, {number!r}) was given a float. A float carries rounding error: pass "
@@ -179,7 +164,7 @@ def enclosed(
     name: str, lo: Any, hi: Any, *, unit: str = "", proof: Proof | None = None
 ) -> Measurement:
     """A number between two rigorous bounds. For tools that bound every rounding error."""
-    low, high = _plain(name, lo), _plain(name, hi)
+    low, high = plain(name, lo), plain(name, hi)
     return Measurement(name, low, high, Grade.CERTIFIED, unit=unit, proof=proof)
 
 
@@ -189,7 +174,7 @@ def approx(name: str, value: Any, radius: Any = 0.0, *, unit: str = "") -> Measu
     Raises:
         ValueError: the value or the radius is NaN or infinite, or the radius is negative.
     """
-    number, r = _plain(name, value), _plain(name, radius)
+    number, r = plain(name, value), plain(name, radius)
     if not (math.isfinite(number) and math.isfinite(r) and r >= 0):
         raise ValueError(
             f"approx({name!r}, {number}, {r}) is not a finite number with a radius >= 0. NaN or "
@@ -200,48 +185,7 @@ def approx(name: str, value: Any, radius: Any = 0.0, *, unit: str = "") -> Measu
 
 def row(**columns: Any) -> Row:
     """A line for the check's table in the report, e.g. ``row(p=7, width=12, printed=4.7)``."""
-    return Row(tuple((k, v if isinstance(v, str) else _plain(k, v)) for k, v in columns.items()))
-
-
-def series(
-    name: str,
-    *,
-    x: Any,
-    y: Any,
-    printed: Any = (),
-    xlabel: str = "",
-    ylabel: str = "",
-    log: str = "",
-    beside: str = "printed",
-    marks: Mapping[str, Any] | None = None,
-) -> Series:
-    """Points for a plot in the report; scalars and sequences both do.
-
-    Args:
-        name: curves of one name are joined over the cases of a check.
-        x, y: the driving size and the measured value.
-        printed: the paper's value at each x, drawn as a second curve.
-        beside: the name of the second curve where it is something else, a reference run say.
-        xlabel, ylabel: axis labels; those of the first series count.
-        log: which axes are logarithmic: "", "x", "y" or "xy".
-        marks: events along x, name -> place; one at infinity never happened and is left out.
-
-    Raises:
-        ValueError: the lengths differ, a value is NaN, or ``log`` is not one of the four.
-    """
-    xs, ys, ps = (_many(name, part) for part in (x, y, printed))
-    if len(xs) != len(ys) or (ps and len(ps) != len(xs)):
-        raise ValueError(
-            f"series {name!r} has {len(xs)} x, {len(ys)} y and {len(ps)} printed values; "
-            "give one y (and one printed value, or none) for every x."
-        )
-    if log not in ("", "x", "y", "xy"):
-        raise ValueError(f"series {name!r} has log={log!r}; choose '', 'x', 'y' or 'xy'.")
-    if any(value != value for value in (*xs, *ys, *ps, *(marks or {}).values())):
-        raise ValueError(f"series {name!r} contains NaN; leave the point out or mend its source.")
-    events = tuple((k, _plain(name, v)) for k, v in (marks or {}).items())
-    seen = tuple((k, v) for k, v in events if v not in (math.inf, -math.inf))
-    return Series(name, xs, ys, ps, xlabel, ylabel, log, beside, seen)
+    return Row(tuple((k, v if isinstance(v, str) else plain(k, v)) for k, v in columns.items()))
 
 
 def show(x: Number) -> str:
@@ -257,30 +201,22 @@ def show(x: Number) -> str:
         return f"{'-' * (top < 0)}2^{abs(top).bit_length() - bottom.bit_length()}"
 
 
-def _many(name: str, values: Any) -> tuple[Number, ...]:
-    if hasattr(values, "tolist"):
-        values = values.tolist()
-    if isinstance(values, Sequence):
-        return tuple(_plain(name, value) for value in values)
-    return (_plain(name, values),)
-
-
 def _given(bound: Number | Measurement) -> Measurement:
     """A bound written in the statement is part of the statement: it lowers no grade."""
     if isinstance(bound, Measurement):
         return bound
-    value = _plain("bound", bound)
+    value = plain("bound", bound)
     return Measurement("bound", value, value, Grade.SYMBOLIC)
 
 
-def _plain(name: str, value: Any) -> Number:
+def plain(name: str, value: Any) -> Number:
     """Convert numpy, torch and sympy scalars to int, Fraction or float without rounding."""
     if isinstance(value, bool | Proved):
         return int(value)
     if isinstance(value, int | float | Fraction):
         return value
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
-        return _plain(name, value.item())
+        return plain(name, value.item())
     if isinstance(value, numbers.Rational):
         return Fraction(int(value.numerator), int(value.denominator))
     try:

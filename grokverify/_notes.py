@@ -13,14 +13,13 @@ from fractions import Fraction
 from typing import Any
 
 from grokverify import records
-from grokverify._evidence import Comparison, Grade, Measurement, Number, Row, Series, Truth
+from grokverify._curves import Series, joined
+from grokverify._evidence import Comparison, Grade, Measurement, Number, Row, Truth
 from grokverify._proved import as_text
 from grokverify._tally import Certificate, Decision, Tally, shelve
 from grokverify._verdict import Outcome
 
-ROWS = 200  # a record keeps this many table rows ...
-MARKS = 8  # of the events of a series
-POINTS = 2000  # ... and this many points of a series
+ROWS = 200  # a record keeps this many table rows
 DECISIONS = 3000  # characters of compared numbers, for each named comparison ...
 CERTIFICATES = 16_000  # ... and of certificates, for each check or control
 Item = Comparison | Measurement | Row | Series
@@ -58,7 +57,7 @@ class Notes:
             if len(self.rows) < ROWS:
                 self.rows.append(item)
         elif isinstance(item, Series):
-            self.curves[item.name] = _joined(self.curves.get(item.name), item)
+            self.curves[item.name] = joined(self.curves.get(item.name), item)
         elif isinstance(item, Measurement):
             self._measure(item)
         else:
@@ -93,7 +92,7 @@ class Notes:
         for name, t in other.tallies.items():
             tallies[name] = _tally(tallies.get(name), t)
         for name, s in other.curves.items():
-            curves[name] = _joined(curves.get(name), s)
+            curves[name] = joined(curves.get(name), s)
         return Notes(
             hulls=hulls,
             tallies=tallies,
@@ -257,18 +256,4 @@ def _tally(old: Tally | None, new: Tally) -> Tally:
         undecided=old.undecided + new.undecided,
         caught=worst(caught) if caught else None,
         decided=_decided((*old.decided, *new.decided)),
-    )
-
-
-def _joined(old: Series | None, new: Series) -> Series:
-    if old is None:
-        return new
-    room = max(0, POINTS - len(old.x))
-    both = old.printed and new.printed  # a printed value for every point, or none at all
-    return replace(
-        old,
-        x=old.x + new.x[:room],
-        y=old.y + new.y[:room],
-        printed=old.printed + new.printed[:room] if both else (),
-        marks=tuple(dict.fromkeys(old.marks + new.marks))[:MARKS],
     )

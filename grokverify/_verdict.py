@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from grokverify._evidence import Grade, Measurement, Row, Series, Truth
+from grokverify._curves import Series
+from grokverify._evidence import Grade, Measurement, Row, Truth
 from grokverify._tally import Certificate as Certificate, Tally as Tally, power_told as power_told
 
 

@@ -13,7 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from grokverify._evidence import Grade, Measurement, Row, Series, Truth
+from grokverify._curves import Series
+from grokverify._evidence import Grade, Measurement, Row, Truth
 from grokverify._tally import Certificate, Decision, Tally
 from grokverify._verdict import COVERAGES, Outcome, Record, Verdict
 
@@ -267,7 +268,7 @@ def outcome(body: dict[str, Any]) -> Outcome:
     )
     body["series"] = tuple(
         Series(
-            **{**s, **{k: tuple(map(_number, s[k])) for k in ("x", "y", "printed")}}
+            **{**s, **{k: tuple(map(_number, s.get(k, ()))) for k in ("x", "y", "printed", "heat")}}
             | {"marks": tuple((k, _number(x)) for k, x in s.get("marks", ()))}
         )
         for s in body["series"]

@@ -8,8 +8,30 @@ from fractions import Fraction
 
 import pytest
 
-from grokverify import Claim, Grade, Lab, Measurement, Source, Verdict, check, exact, row, verify
-from grokverify.records import BadRecord, append, diff, from_json, read, to_json, write
+from grokverify import (
+    Claim,
+    Grade,
+    Lab,
+    Measurement,
+    Source,
+    Verdict,
+    check,
+    exact,
+    row,
+    series,
+    verify,
+)
+from grokverify.records import (
+    BadRecord,
+    append,
+    diff,
+    encode,
+    from_json,
+    outcome,
+    read,
+    to_json,
+    write,
+)
 
 
 @check({"n": 3}, {"n": 4})
@@ -129,3 +151,13 @@ def test_an_exact_constant_may_not_move(record):
     (found,) = diff([record], [other])
     assert "cubes: cube" in found.what
     assert not found.regression  # the enclosures still meet
+
+
+def test_a_grid_survives_and_series_of_older_records_are_still_read(record):
+    grid = series("g", x=[1, 2], y=[3, 3], heat=[1.5, math.inf], plot="p", stacked=True)
+    whole = replace(record, checks=(replace(record.checks[0], series=(grid,)),))
+    assert from_json(to_json(whole)) == whole
+    older = encode(whole.checks[0])
+    for name in ("plot", "heat", "stacked", "marks"):
+        del older["series"][0][name]
+    assert outcome(older).series == (replace(grid, heat=(), plot="", stacked=False),)

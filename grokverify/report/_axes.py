@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
-from grokverify.report._text import number
+from grokverify.report._text import as_float, number
 
 _NEAR = 1e-290  # below this, floats have too few digits left to divide an axis
 
@@ -51,6 +52,14 @@ def ticks(of: Axis, most: int, whole: bool = False) -> list[tuple[float, str]]:
     step = min((b - a for a, b in pairwise(found)), default=size) or size
     digits = 3 if of.log else min(15, max(3, 2 + math.ceil(math.log10(size / step))))
     return [(v, number(v, digits)) for v in found]
+
+
+def coordinate(value: Any, log: bool) -> float | None:
+    """A float whose axis, margins included, stays far from overflow; None where there is none."""
+    x = as_float(value)
+    if x is None or abs(x) > 1e200 or (log and x < 1e-200):
+        return None
+    return x
 
 
 def _steps(low: float, high: float, most: int, whole: bool) -> list[float]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from grokverify._evidence import Grade, Measurement, Truth
 from grokverify._verdict import Outcome, Record, Tally, power_told
 from grokverify.report import _text as say
-from grokverify.report._plots import Plot, plot
+from grokverify.report._plots import plots as pictures
+from grokverify.report._words import Plot
 
 TRUTHS = {
     Truth.HOLDS: ("✓", "holds"),
@@ -95,7 +96,7 @@ def check_view(r: Record, o: Outcome, plots: bool) -> CheckView:
     icon, word = TRUTHS[o.truth]
     if o.error or o.skipped:
         icon, word = ("!", "error") if o.error else ("–", "skipped")
-    drawn = [p for p in map(plot, o.series[:_PLOTS] if plots else ()) if p]
+    drawn = pictures(o.series) if plots else []
     failed = o.truth is Truth.FAILS
     return CheckView(
         outcome=o,
@@ -107,8 +108,8 @@ def check_view(r: Record, o: Outcome, plots: bool) -> CheckView:
         seconds=say.duration(o.seconds),
         quantities=tuple(_quantities(o))[:_LISTED],
         more=max(0, len(o.constants) - _LISTED),
-        plots=tuple(drawn),
-        more_plots=max(0, len(o.series) - _PLOTS),
+        plots=tuple(drawn[:_PLOTS]),
+        more_plots=max(0, len(drawn) - _PLOTS),
         table=_table(o),
         controls=tuple(_control(c) for c in r.controls if c.breaks == o.check),
         witness=say.case(o.witness) if failed else "",

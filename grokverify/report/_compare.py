@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from grokverify._evidence import Grade, Series
+from grokverify._curves import Series
+from grokverify._evidence import Grade
 from grokverify._verdict import Outcome, Record
 from grokverify.report import _text as say
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from grokverify._evidence import Grade, Series, Truth
+from grokverify._evidence import Grade, Truth
 from grokverify._verdict import SEVERITIES, Outcome, Record, Verdict
 from grokverify.report import _text as say
 from grokverify.report._graph import resting
@@ -96,14 +97,16 @@ def _tried(checks: Sequence[Outcome]) -> str:
     """The range of every driving size that was tried."""
     spans: dict[str, list[float]] = {}
     for s in (s for o in checks for s in o.series):
-        spans.setdefault(say.clean(s.xlabel or "x", 60), []).extend(_finite(s))
+        spans.setdefault(say.clean(s.xlabel or "x", 60), []).extend(_finite(s.x))
+        if s.heat:
+            spans.setdefault(say.clean(s.ylabel or "y", 60), []).extend(_finite(s.y))
     told = [_span(name, values) for name, values in spans.items() if values]
     cases = sum(o.cases for o in checks)
     return "; ".join([*told[:6], "1 case" if cases == 1 else f"{cases} cases"])
 
 
-def _finite(s: Series) -> list[float]:
-    return [x for x in map(say.as_float, s.x) if x is not None]
+def _finite(values: Sequence[Any]) -> list[float]:
+    return [x for x in map(say.as_float, values) if x is not None]
 
 
 def _span(name: str, values: list[float]) -> str:

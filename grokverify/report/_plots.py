@@ -6,89 +6,107 @@ and twenty kilobytes for each. Colours and text follow the page, in light and da
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from html import escape
-from typing import Any
 
 from markupsafe import Markup
 
-from grokverify._evidence import Series
-from grokverify.report._axes import Axis, axis, ticks
-from grokverify.report._text import as_float, clean, number
+from grokverify._curves import Series
+from grokverify.report import _svg as svg
+from grokverify.report._axes import Axis, axis, coordinate, ticks
+from grokverify.report._heat import heat
+from grokverify.report._text import clean
+from grokverify.report._words import CURVES, Plot, alt_of, table_of
 
-MOST_POINTS = 600  # drawn of one curve; the extremes are kept
-_TABLE = 24  # points listed under a plot
-_WIDTH, _HEIGHT, _TOP, _BOTTOM, _RIGHT = 470, 300, 22, 256, 458
-_MEASURED, _PRINTED = "#3f7fcf", "#cf6a24"  # both stand out on white and on black
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A picture with words that replace it, and the points behind it."""
-
-    name: str
-    svg: Markup
-    alt: str
-    note: str
-    head: tuple[str, ...]
-    points: tuple[tuple[str, ...], ...]
-    more: int
-
-
+MOST_POINTS = 600  # drawn in one picture, in equal shares; the extremes of a curve are kept
+_WIDTH, _HIGH, _RIGHT, _UNDER = 470, 234, 458, 44  # of a picture, of its frame, right, below
+_MARKED = 60  # with more points than this a curve is a line with a few markers
 Point = tuple[float, float, float | None]
 
 
-def plot(series: Series) -> Plot | None:
-    """Draw measured points and the paper's curve; None where no point can be drawn."""
-    points = _drawable(series)
-    if not points:
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The points of a series that can be drawn, in order of x, and how they look."""
+
+    series: Series
+    points: tuple[Point, ...]
+    look: svg.Look
+    base: tuple[float, ...] = ()  # where a stacked band begins, for each point
+
+    @property
+    def printed(self) -> list[svg.Place]:
+        return [(p[0], p[2]) for p in self.points if p[2] is not None]
+
+
+def plots(series: Iterable[Series]) -> list[Plot]:
+    """One picture for every title, in the order in which the titles come."""
+    groups: dict[tuple[str, str], list[Series]] = {}
+    for s in series:
+        groups.setdefault(("plot", s.plot) if s.plot else ("name", s.name), []).append(s)
+    return [p for p in map(plot, groups.values()) if p is not None]
+
+
+def plot(group: Sequence[Series]) -> Plot | None:
+    """Draw series that share a picture; None where no point can be drawn."""
+    if group[0].heat:
+        return heat(group[0])
+    shown = [s for s in group if not s.heat][:CURVES]
+    log = shown[0].log
+    curves = [
+        Curve(s, tuple(_drawable(s, log)), svg.Look.of(k if len(shown) > 1 else 0))
+        for k, s in enumerate(shown)
+    ]
+    left_out = sum(len(c.series.x) - len(c.points) for c in curves)
+    points = sum(len(s.x) for s in group)
+    left_out += points - sum(len(s.x) for s in shown)
+    curves = [c for c in curves if c.points]
+    if not curves:
         return None
-    left_out = len(series.x) - len(points)
-    rows = list(zip(series.x, series.y, series.printed or [None] * len(series.x), strict=False))
-    keep = 3 if series.printed else 2
-    alt = _alt(series, points)
+    alt = alt_of([(c.series, c.points) for c in curves], _events(shown, log))
+    head, rows, more = table_of(shown)
     return Plot(
-        name=clean(series.name, 200),
-        svg=_draw(_thinned(points), series, alt),
+        name=clean(shown[0].plot or shown[0].name, 200),
+        svg=Markup(_draw(_stacked(curves, log), alt)),  # every text inside was escaped
         alt=alt,
-        note=f"{left_out} of {len(series.x)} points cannot be drawn here" if left_out else "",
-        head=(
-            clean(series.xlabel or "x", 80),
-            clean(series.ylabel or "measured", 80),
-            clean(series.beside, 40),
-        )[:keep],
-        points=tuple(tuple(number(v) for v in row[:keep]) for row in rows[:_TABLE]),
-        more=max(0, len(rows) - _TABLE),
+        note=f"{left_out} of {points} points cannot be drawn here" if left_out else "",
+        head=head,
+        points=rows,
+        more=more,
     )
 
 
-def _drawable(series: Series) -> list[Point]:
+def _drawable(series: Series, log: str) -> list[Point]:
     """Points that fit the axes, in order of x."""
-    logx, logy = "x" in series.log, "y" in series.log
     points: list[Point] = []
     for i, (x, y) in enumerate(zip(series.x, series.y, strict=False)):
-        a, b = _coordinate(x, logx), _coordinate(y, logy)
-        p = _coordinate(series.printed[i], logy) if i < len(series.printed) else None
+        a, b = coordinate(x, "x" in log), coordinate(y, "y" in log)
+        p = coordinate(series.printed[i], "y" in log) if i < len(series.printed) else None
         if a is not None and b is not None:
             points.append((a, b, p))
     return sorted(points, key=lambda one: one[0])
 
 
-def _coordinate(value: Any, log: bool) -> float | None:
-    """A float whose axis, margins included, stays far from overflow; None where there is none."""
-    x = as_float(value)
-    if x is None or abs(x) > 1e200 or (log and x < 1e-200):
-        return None
-    return x
+def _stacked(curves: list[Curve], log: str) -> list[Curve]:
+    """Stacked series, each raised by those before it; one with other x is left as it is."""
+    below: dict[float, float] = {}
+    out = []
+    for c in curves:
+        xs = [p[0] for p in c.points]
+        if c.series.stacked and len({*xs}) == len(xs) and (not below or [*below] == xs):
+            base = tuple(below.get(x, 0.0) for x in xs)
+            raised = [(x, b + y, p) for (x, y, p), b in zip(c.points, base, strict=True)]
+            c = replace(c, points=tuple(raised), base=base)
+            below = {x: y for x, y, _ in raised}
+        out.append(c)
+    return out
 
 
-def _thinned(points: list[Point]) -> list[Point]:
-    """At most ``MOST_POINTS``: of every stretch of a long curve its lowest and highest point."""
-    if len(points) <= MOST_POINTS:
-        return points
-    size = -(-len(points) // (MOST_POINTS // 2))
+def _thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """At most that many: of every stretch of a long curve its lowest and highest point."""
+    if len(points) <= most:
+        return [*points]
+    size = -(-len(points) // (most // 2))
     kept: list[Point] = []
     for k in range(0, len(points), size):
         part = points[k : k + size]
@@ -97,70 +115,100 @@ def _thinned(points: list[Point]) -> list[Point]:
     return kept
 
 
-def _alt(series: Series, drawn: Sequence[Point]) -> str:
-    first, last = drawn[0], drawn[-1]
-    low, high = min(p[1] for p in drawn), max(p[1] for p in drawn)
-    x, y = clean(series.xlabel or "x", 80), clean(series.ylabel or series.name, 80)
-    told = (
-        f"Plot of {y} against {x}, {len(drawn)} points. "
-        f"Measured from {number(first[1])} at {number(first[0])} to {number(last[1])} at "
-        f"{number(last[0])}; lowest {number(low)}, highest {number(high)}."
+def _draw(curves: list[Curve], alt: str) -> str:
+    first = curves[0].series
+    log = first.log
+    share = MOST_POINTS // len(curves)
+    curves = [c if c.base else replace(c, points=tuple(_thinned(c.points, share))) for c in curves]
+    entries, high = svg.legend(_entries(curves), 16, _RIGHT, 14)
+    top = 22.0 if high <= 15 else 7 + high
+    bottom = top + _HIGH
+    values = [y for c in curves for _, y in [*((p[0], p[1]) for p in c.points), *c.printed]]
+    down = axis(
+        [*values, *(b for c in curves for b in c.base if not log or b)], "y" in log, bottom, top
     )
-    if first[2] is not None and last[2] is not None:
-        which = clean(series.beside, 40)
-        told += f" Beside it, {which}: from {number(first[2])} to {number(last[2])}."
-    for name, at in _events(series):
-        told += f" {name} at {number(at, 4)}."
-    return told
-
-
-def _draw(points: list[Point], series: Series, alt: str) -> Markup:
-    xs, ys = [p[0] for p in points], [p[1] for p in points]
-    printed = [(p[0], p[2]) for p in points if p[2] is not None]
-    down = axis([*ys, *(p[1] for p in printed)], "y" in series.log, _BOTTOM, _TOP)
     marks = ticks(down, 6)
     left = 40 + 6.2 * max((len(label) for _, label in marks), default=0)
-    events = _events(series)
-    along = axis([*xs, *(x for _, x in events)], "x" in series.log, left, _RIGHT)
-    whole = all(x == int(x) for x in xs)
-    parts = [*_grid(down, marks, along, ticks(along, 7, whole))]
-    parts += _flags([(name, along.at(x)) for name, x in events])
-    xlabel, ylabel = clean(series.xlabel, 80), clean(series.ylabel or series.name, 80)
-    parts += _words(ylabel, (_TOP + _BOTTOM) / 2, 13, 40, turned=True)
-    parts += _words(xlabel, (left + _RIGHT) / 2, _BOTTOM + 36, 70)
-    where = [(along.at(x), down.at(y)) for x, y in zip(xs, ys, strict=True)]
-    one_each = len(set(xs)) == len(xs)
-    few = len(points) <= 60
-    if printed:
-        there = [(along.at(x), down.at(y)) for x, y in printed]
-        look = f'stroke="{_PRINTED}" stroke-width="1.8" stroke-dasharray="5 3"'
-        parts.append(_line(there, look))
-        if len({x for x, _ in printed}) == 1:
-            parts.append(_dots(there, f'stroke="{_PRINTED}" stroke-width="7"', "square"))
-        parts += _legend(clean(series.beside, 40), left)
-    if one_each and len(xs) > 2:
-        parts.append(_line(where, f'stroke="{_MEASURED}" stroke-width="{1 if few else 1.5}"'))
-    if few or not one_each or len(xs) <= 2:
-        parts.append(_dots(where, f'stroke="{_MEASURED}" stroke-width="5"'))
-    return Markup(  # every text inside was escaped
-        f'<svg class="plot" role="img" aria-label="{escape(alt)}" viewBox="0 0 {_WIDTH} '
-        f'{_HEIGHT}" fill="none" font-size="11" font-family="sans-serif">{"".join(parts)}</svg>'
-    )
+    events = _events([c.series for c in curves], log)
+    xs = [p[0] for c in curves for p in c.points]
+    along = axis([*xs, *(x for _, x in events)], "x" in log, left, _RIGHT)
+    parts = [*entries, *_grid(down, marks, along, ticks(along, 7, all(x == int(x) for x in xs)))]
+    parts += _flags([(name, along.at(x)) for name, x in events], top, bottom)
+    ylabel = first.ylabel or ("" if len(curves) > 1 else first.name)
+    parts += svg.words(clean(ylabel, 80), (top + bottom) / 2, 13, 40, turned=True)
+    parts += svg.words(clean(first.xlabel, 80), (left + _RIGHT) / 2, bottom + 36, 70)
+    for c in curves:
+        parts += _curve(c, along, down, alone=len(curves) == 1)
+    return svg.picture(parts, alt, _WIDTH, bottom + _UNDER)
 
 
-def _events(series: Series) -> list[tuple[str, float]]:
+def _entries(curves: Sequence[Curve]) -> list[svg.Entry]:
+    """Every curve by its name, and what the dashed ones are, once for each name of those."""
+    dashed = [c for c in curves if c.printed]
+    if len(curves) == 1:
+        if not dashed:
+            return []
+        words = [svg.entry("measured", curves[0].look, lined=False)]
+        other = svg.Look(svg.COLOURS[1])
+        return [
+            *words,
+            svg.entry(clean(curves[0].series.beside, 60), other, dash="5 3", marked=False),
+        ]
+    found = [
+        svg.entry(clean(c.series.name, 60), c.look, lined=_lined(c), marked=not c.base)
+        for c in curves
+    ]
+    by_name: dict[str, list[Curve]] = {}
+    for c in dashed:
+        by_name.setdefault(clean(c.series.beside, 60), []).append(c)
+    for name, some in by_name.items():
+        look = some[0].look if len(some) == 1 else svg.Look("currentColor")
+        found.append(svg.entry(name, look, dash="5 3", marked=False))
+    return found
+
+
+def _lined(c: Curve) -> bool:
+    """A line joins points only where there is one for each x."""
+    return len({p[0] for p in c.points}) == len(c.points) > 1
+
+
+def _curve(c: Curve, along: Axis, down: Axis, alone: bool) -> list[str]:
+    out = []
+    where = [(along.at(x), down.at(y)) for x, y, _ in c.points]
+    if c.base:
+        low = [(x, down.at(max(b, down.low))) for (x, _), b in zip(where, c.base, strict=True)]
+        return [c.look.band([*where, *low[::-1]]), c.look.line(where)]
+    if c.printed:
+        there = [(along.at(x), down.at(y)) for x, y in c.printed]
+        other = svg.Look(svg.COLOURS[1], 1) if alone else c.look
+        out.append(other.line(there, 1.8, "5 3"))
+        if len({x for x, _ in there}) == 1:
+            out.append(svg.Look(other.colour, 1).marks(there, 7))
+    few = len(where) <= _MARKED
+    if _lined(c) and (len(where) > 2 or not alone):
+        out.append(c.look.line(where, 1 if few and alone else 1.5))
+    if few or not _lined(c):
+        out.append(c.look.marks(where))
+    elif not alone:  # a few markers, not at the same places as those of the other curves
+        start = len(where) // 8 * (c.look.shape + 1) // 7
+        out.append(c.look.marks(where[start :: max(1, len(where) // 7)]))
+    return out
+
+
+def _events(series: Sequence[Series], log: str) -> list[tuple[str, float]]:
     """Marks that fit the axis, in order."""
-    found = [(clean(k, 30), _coordinate(x, "x" in series.log)) for k, x in series.marks[:8]]
+    marks = dict.fromkeys(one for s in series for one in s.marks[:8])
+    found = [(clean(k, 30), coordinate(x, "x" in log)) for k, x in [*marks][:12]]
     return sorted(((k, x) for k, x in found if x is not None), key=lambda one: one[1])
 
 
-def _flags(events: list[tuple[str, float]]) -> list[str]:
+def _flags(events: list[tuple[str, float]], top: float, bottom: float) -> list[str]:
     """Dotted lines with their names, one below the other so that none is written over."""
     look = 'stroke="currentColor" stroke-opacity=".7" stroke-dasharray="1.5 3"'
-    out = [f'<path {look} d="M{_n(x)} {_TOP}V{_BOTTOM}"/>' for _, x in events]
+    out = [f'<path {look} d="M{svg.n(x)} {svg.n(top)}V{svg.n(bottom)}"/>' for _, x in events]
     for k, (name, x) in enumerate(events):
         end = x > 0.65 * _WIDTH
-        place = f'x="{_n(x - 4 if end else x + 4)}" y="{_BOTTOM - 8 - 13 * (k % 4)}"'
+        place = f'x="{svg.n(x - 4 if end else x + 4)}" y="{svg.n(bottom - 8 - 13 * (k % 4))}"'
         anchor = ' text-anchor="end"' if end else ""
         out.append(f'<text fill="currentColor" {place}{anchor}>{escape(name)}</text>')
     return out
@@ -169,15 +217,17 @@ def _flags(events: list[tuple[str, float]]) -> list[str]:
 def _grid(
     down: Axis, rows: list[tuple[float, str]], along: Axis, columns: list[tuple[float, str]]
 ) -> list[str]:
-    lines = [f"M{_n(along.start)} {_n(down.at(v))}H{_RIGHT}" for v, _ in rows]
-    lines += [f"M{_n(along.at(v))} {_TOP}V{_BOTTOM}" for v, _ in columns]
-    frame = f"M{_n(along.start)} {_TOP}V{_BOTTOM}H{_RIGHT}"
+    top, bottom = svg.n(down.end), svg.n(down.start)
+    lines = [f"M{svg.n(along.start)} {svg.n(down.at(v))}H{_RIGHT}" for v, _ in rows]
+    lines += [f"M{svg.n(along.at(v))} {top}V{bottom}" for v, _ in columns]
+    frame = f"M{svg.n(along.start)} {top}V{bottom}H{_RIGHT}"
     left = "".join(
-        f'<text x="{_n(along.start - 6)}" y="{_n(down.at(v) + 4)}">{escape(t)}</text>'
+        f'<text x="{svg.n(along.start - 6)}" y="{svg.n(down.at(v) + 4)}">{escape(t)}</text>'
         for v, t in rows
     )
     below = "".join(
-        f'<text x="{_n(along.at(v))}" y="{_BOTTOM + 16}">{escape(t)}</text>' for v, t in columns
+        f'<text x="{svg.n(along.at(v))}" y="{svg.n(down.start + 16)}">{escape(t)}</text>'
+        for v, t in columns
     )
     return [
         f'<path stroke="currentColor" stroke-opacity=".13" d="{"".join(lines)}"/>',
@@ -185,41 +235,3 @@ def _grid(
         f'<g fill="currentColor" text-anchor="end">{left}</g>',
         f'<g fill="currentColor" text-anchor="middle">{below}</g>',
     ]
-
-
-def _words(text: str, x: float, y: float, width: int, turned: bool = False) -> list[str]:
-    lines = textwrap.wrap(text, width)[:2]
-    out = []
-    for k, line in enumerate(lines):
-        at = y + 12 * k if turned else y - 6 * (len(lines) - 1) + 12 * k
-        place = f'transform="rotate(-90)" x="{_n(-x)}"' if turned else f'x="{_n(x)}"'
-        look = 'fill="currentColor" text-anchor="middle"'
-        out.append(f'<text {look} {place} y="{_n(at)}">{escape(line)}</text>')
-    return out
-
-
-def _legend(beside: str, left: float) -> list[str]:
-    """Above the frame, where no curve can run through it."""
-    x, y = left + 4, _TOP - 4
-    second = x + 84
-    dash = f"M{_n(second)} {y - 3}h18"
-    return [
-        _dots([(x + 4, y - 3)], f'stroke="{_MEASURED}" stroke-width="5"'),
-        f'<text fill="currentColor" x="{_n(x + 12)}" y="{y}">measured</text>',
-        f'<path stroke="{_PRINTED}" stroke-width="1.8" stroke-dasharray="5 3" d="{dash}"/>',
-        f'<text fill="currentColor" x="{_n(second + 24)}" y="{y}">{escape(beside)}</text>',
-    ]
-
-
-def _line(points: Sequence[tuple[float, float]], look: str) -> str:
-    return f'<path {look} d="M{"L".join(f"{_n(x)} {_n(y)}" for x, y in points)}"/>'
-
-
-def _dots(points: Sequence[tuple[float, float]], look: str, cap: str = "round") -> str:
-    """Dots as strokes of no length, the shortest way to write them."""
-    marks = "".join(f"M{_n(x)} {_n(y)}h0" for x, y in points)
-    return f'<path {look} stroke-linecap="{cap}" d="{marks}"/>'
-
-
-def _n(value: float) -> str:
-    return f"{value:.1f}".removesuffix(".0")

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from grokverify._evidence import Grade, Measurement, Row, Series, Truth, exact
+from grokverify._curves import Series
+from grokverify._evidence import Grade, Measurement, Row, Truth, exact
 from grokverify._verdict import Outcome, Record, Tally, Verdict
 
 _INLINE_MATH = ("mi", "mo", "mn", "mrow", "mtext", "msub", "msup", "mspace", "mfrac")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import fields, replace
 from fractions import Fraction
 
 import pytest
 
-from grokverify._evidence import Grade, Measurement, Row, Series, Truth
+from grokverify._curves import Series
+from grokverify._evidence import Grade, Measurement, Row, Truth
 from grokverify._verdict import Tally, Verdict
 from grokverify.report import card, render
 
@@ -23,7 +25,11 @@ def _poisoned(make, make_check, text: str):
         tallies=(Tally(text, text, 1, 2, Grade.EXACT, held=1),),
         constants=(Measurement(text, 1, 2, Grade.EXACT, unit=text, printed=text),),
         rows=(Row(((text, text), ("n", 10**5000))),),
-        series=(Series(text, (1, 2), (3, 4), (5, 6), text, text),),
+        series=(
+            Series(text, (1, 2), (3, 4), (5, 6), text, text),
+            *(Series(text + k, (1, 2), (3, 4), (5, 6), text, text, plot=text) for k in "ab"),
+            Series(text + "c", (1, 2), (3, 4), (), text, text, beside=text, heat=(1, math.inf)),
+        ),
         truth=Truth.FAILS,
         witness={text: text, "big": 10**5000},
         failing=text,

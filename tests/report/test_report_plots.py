@@ -8,8 +8,12 @@ from xml.etree import ElementTree
 
 import pytest
 
-from grokverify._evidence import Series, series
-from grokverify.report._plots import plot
+from grokverify._curves import Series, series
+from grokverify.report import _plots
+
+
+def plot(*group: Series):
+    return _plots.plot(group)
 
 
 def svg(picture: str) -> ElementTree.Element:
@@ -160,3 +164,136 @@ def test_events_are_marked_where_they_happened_and_told_in_words() -> None:
     assert where == [dots[1][0], dots[2][0]]
     with pytest.raises(ValueError, match="contains NaN"):
         series("loss", x=[1], y=[1], marks={"fit": math.nan})
+
+
+def group(**changed):
+    shared = {"x": [1, 10, 100], "plot": "Widths", "xlabel": "n", "log": "xy"} | changed
+    return [series(name, y=y, **shared) for name, y in (("exact", [1, 2, 4]), ("ours", [2, 4, 8]))]
+
+
+def test_series_of_one_plot_share_a_picture_a_legend_and_a_table() -> None:
+    alone = series("else", x=1, y=1)
+    drawn, other = _plots.plots([*group(), alone])
+    assert (drawn.name, other.name) == ("Widths", "else")
+    assert drawn.alt == (
+        "Plot of 2 curves against n. exact, 3 points: from 1 at 1 to 4 at 100; lowest 1, highest 4."
+        " ours, 3 points: from 2 at 1 to 8 at 100; lowest 2, highest 8."
+    )
+    assert [*svg(drawn.svg).itertext()][:2] == ["exact", "ours"]
+    assert drawn.head == ("n", "exact", "ours")
+    assert drawn.points[1] == ("10", "2", "4")
+
+
+def test_curves_differ_in_their_markers_and_not_only_in_their_colours() -> None:
+    (drawn,) = _plots.plots([series(f"{k}", x=[1, 2], y=[k, k], plot="all") for k in range(6)])
+    dots = [e for e in svg(drawn.svg).iter("path") if "h0" in e.get("d", "")]
+    round_, square = (sum(e.get("stroke-linecap") == c for e in dots) for c in ("round", "square"))
+    assert (round_, square) == (2, 2), "each in the legend and on its curve"
+    filled = [e.get("fill") for e in svg(drawn.svg).iter("path") if e.get("fill")]
+    assert len({*filled}) == 2, "triangle and diamond"
+
+
+def test_each_curve_may_have_its_own_dashed_one() -> None:
+    (one,) = _plots.plots(group(printed=[3, 3, 3]))
+    assert [*svg(one.svg).itertext()][:3] == ["exact", "ours", "printed"]
+    dashed = [e.get("stroke") for e in svg(one.svg).iter("path") if e.get("stroke-dasharray")]
+    assert dashed[0] == "currentColor", "the legend speaks of both"
+    assert len({*dashed}) == 3
+    assert one.head == ("n", "exact", "printed: exact", "ours", "printed: ours")
+
+
+def test_curves_with_other_points_are_listed_one_after_the_other() -> None:
+    (drawn,) = _plots.plots([*group(), series("few", x=[5], y=[5], plot="Widths")])
+    assert drawn.head == ("curve", "n", "measured")
+    assert drawn.points[-1] == ("few", "5", "5")
+
+
+def heights(picture: str, colour: str) -> list[float]:
+    (line,) = [e for e in svg(picture).iter("path") if e.get("stroke") == colour][1:]
+    return [float(place.split()[1]) for place in line.attrib["d"][1:].split("L")]
+
+
+def test_stacked_bands_stand_on_each_other_and_words_tell_their_own_sizes() -> None:
+    low, high = ([1.0, 2.0], [3.0, 1.0])
+    parts = [
+        series(name, x=[1, 2], y=y, plot="loss", stacked=True)
+        for name, y in (("a", low), ("b", high))
+    ]
+    total = series("total", x=[1, 2], y=[4, 3], plot="loss")
+    (drawn,) = _plots.plots([*parts, total])
+    assert heights(drawn.svg, _plots.svg.COLOURS[1]) == heights(drawn.svg, _plots.svg.COLOURS[2])
+    assert "b, 2 points: from 3 at 1 to 1 at 2" in drawn.alt
+    (alone,) = _plots.plots([parts[0], series("b", x=[7, 8], y=high, plot="loss", stacked=True)])
+    assert "fill-opacity" in alone.svg
+
+
+def test_a_legend_goes_on_below_where_it_is_full() -> None:
+    (drawn,) = _plots.plots([series("w" * 40 + str(k), x=1, y=k, plot="all") for k in range(8)])
+    frame = svg(drawn.svg).attrib["viewBox"].split()
+    assert float(frame[3]) > 380
+    assert len([*svg(drawn.svg).iter("g")]) >= 8
+
+
+def test_long_curves_share_the_points_of_a_picture() -> None:
+    x = list(range(3000))
+    (drawn,) = _plots.plots([series(f"{k}", x=x, y=x, plot="all") for k in range(5)])
+    assert len(drawn.svg) < 16_000
+
+
+GRID = dict(x=[1, 1, 2, 2], y=[5, 6, 5, 6], xlabel="alpha", ylabel="epsilon")
+
+
+def test_a_grid_is_cells_with_their_values_and_censored_ones_are_hatched() -> None:
+    drawn = plot(series("delay", heat=[1, 10, 100, math.inf], beside="not within the run", **GRID))
+    assert drawn is not None
+    assert drawn.alt == (
+        "Grid of delay over alpha and epsilon, 4 cells. Lowest 1 at alpha 1, epsilon 5; "
+        "highest 100 at alpha 2, epsilon 5. 1 of the cells: not within the run."
+    )
+    text = words(drawn.svg)
+    assert "not within the run" in text
+    assert "100" in text
+    assert drawn.head == ("epsilon \\ alpha", "1", "2")
+    assert drawn.points == (("6", "10", "∞"), ("5", "1", "100"))
+    fills = [e.get("fill") for e in svg(drawn.svg).iter("path") if e.get("fill")]
+    assert len({*fills[-3:]}) == 3
+    assert plot(series("delay", heat=[1, 2, 3, 4], **GRID)).svg.count('opacity=".65"') == 0
+
+
+@pytest.mark.parametrize(
+    "values", [(1, 1, 1, 1), (0, -1, 5, 1e308), (math.inf,) * 4, (1e-300, 1e300, -1e308, 0)]
+)
+def test_wild_grids_are_drawn(values) -> None:
+    drawn = plot(series("<b>$", heat=values, **GRID))
+    assert drawn is not None
+    assert {e.tag for e in svg(drawn.svg).iter()} == {"svg", "path", "text"}
+
+
+def test_numbers_in_cells_stand_out_from_them() -> None:
+    from grokverify.report import _heat
+
+    scale = _heat._Scale([0.0, 1.0])
+    for k in range(101):
+        ground = _heat.luminance(scale.rgb(k / 100))
+        ink = 1.0 if scale.ink(k / 100) == "#fff" else 0.0
+        high, low = max(ground, ink) + 0.05, min(ground, ink) + 0.05
+        assert high / low >= 4.5
+
+
+@pytest.mark.parametrize("paper", ["#fdfcf9", "#17181a"])
+def test_every_curve_stands_out_on_both_papers(paper: str) -> None:
+    from grokverify.report import _heat
+
+    def light(colour: str) -> float:
+        return _heat.luminance([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) + 0.05
+
+    for colour in _plots.svg.COLOURS:
+        high, low = sorted((light(colour), light(paper)), reverse=True)
+        assert high / low >= 3.0, colour
+
+
+def test_a_grid_needs_a_value_for_every_place() -> None:
+    with pytest.raises(ValueError, match=r"has 2 x, 2 y and 0 printed and 1 heat values"):
+        series("w", x=[1, 2], y=[1, 2], heat=[1])
+    with pytest.raises(ValueError, match="contains NaN"):
+        series("w", x=[1], y=[1], heat=[math.nan])
