@@ -31,6 +31,11 @@ PARTS = 8  # blocks for each worker: the last cases of a list are the dearest, a
 _COSTS = ("instant", "seconds", "minutes", "gpu")
 
 
+def _is_id(word: str) -> bool:
+    """Whether a word of the command line can only be an id."""
+    return "/" in word and not word.endswith(".py") and ".py:" not in word
+
+
 class _Terminated(BaseException):
     """SIGTERM, as an exception in the main thread."""
 
@@ -137,7 +142,7 @@ class Batch:
         try:
             items = ledger.read()
         except LookupError:
-            if not self.what or self._ids():
+            if not self.what or any(map(_is_id, self.what)):
                 raise
             items = []
         known = ledger.references(items)
@@ -146,11 +151,11 @@ class Batch:
         if not self.what:
             return list(known.values())  # the ledger's ids are unique: nothing to import here
         refs: dict[str, str] = {}  # claim id -> reference
-        for place in self.what:
+        for place in self._places(items):
             try:
-                found = find(known.get(place, place))
+                found = find(place)
             except LookupError as e:
-                raise Usage(f"{e}{nearest(place, list(known)) if known else ''}") from None
+                raise Usage(str(e)) from None
             except Exception as e:
                 why = f"{type(e).__name__}: {e}. The module could not be imported; mend it."
                 self.done.append(failed(place, self.lab, why, traceback.format_exc(limit=-3)))
@@ -165,9 +170,16 @@ class Batch:
         self.ids = {ref: claim for claim, ref in refs.items()}
         return list(refs.values())
 
-    def _ids(self) -> bool:
-        """Whether some argument can only be a claim id."""
-        return any("/" in w and not w.endswith(".py") and ".py:" not in w for w in self.what)
+    def _places(self, items: list[ledger.Item]) -> Iterator[str]:
+        """Modules, files and references that the words of the command line stand for."""
+        known = ledger.meanings(items)
+        for word in self.what:
+            if word in known and not known[word]:
+                why = next((item.unchecked for item in items if item.id == word), "any of it.")
+                raise Usage(f"{word} has no claim to run. Not checked: {why}")
+            if _is_id(word) and word not in known:
+                raise Usage(f"no claim, item or paper is called {word!r}.{nearest(word, [*known])}")
+            yield from known.get(word, [word])
 
     def _finished(self, refs: list[str]) -> list[Record]:
         """Records of an earlier run that this run would only repeat."""

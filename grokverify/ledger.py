@@ -95,3 +95,17 @@ def references(items: list[Item]) -> dict[str, str]:
                 "name records and random streams: give each claim its own."
             )
     return known
+
+
+def meanings(items: list[Item]) -> dict[str, list[str]]:
+    """What a word on the command line stands for: an id of a claim, an id of an item, or a paper.
+
+    Each maps to references "module:name"; an item without a claim to an empty list.
+    """
+    found: dict[str, list[str]] = {}
+    for item in items:
+        for word in {item.id, item.paper}:
+            found.setdefault(word, []).extend(ref for _, ref in item.claims)
+    for claim, ref in references(items).items():
+        found.setdefault(claim, [ref])
+    return {word: list(dict.fromkeys(refs)) for word, refs in found.items()}

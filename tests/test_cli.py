@@ -191,6 +191,8 @@ def test_a_disk_that_fills_up_keeps_the_old_report(go, monkeypatch):
     ("argv", "text"),
     [
         (["run", "no_such_module"], "no module 'no_such_module'"),
+        (["run", "kumar2024/equation-88"], "no claim, item or paper is called 'kumar2024/equa"),
+        (["run", "mohamadi2024/definition-2.1"], "has no claim to run. Not checked: "),
         (["run", "claims.py", "--workers", "0"], "--workers 0: give at least 1"),
         (["run", "claims.py", "--executor", "nowhere:x"], "--executor nowhere:x"),
         (["report", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),

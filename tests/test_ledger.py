@@ -46,3 +46,16 @@ def test_two_claims_of_one_id_are_named(tmp_path):
     )
     with pytest.raises(ValueError, match="'p/one' for m:one and for m:two"):
         ledger.references(ledger.read(path))
+
+
+def test_a_word_means_a_claim_an_item_or_a_paper(tmp_path):
+    path = tmp_path / "ledger.toml"
+    both = ROW + 'claims = {"p/one" = "m:one", "p/two" = "m:two"}\n'
+    path.write_text(both + ROW.replace("lemma-1", "lemma-2") + 'unchecked = "a definition"\n')
+    assert ledger.meanings(ledger.read(path)) == {
+        "p": ["m:one", "m:two"],
+        "p/lemma-1": ["m:one", "m:two"],
+        "p/lemma-2": [],
+        "p/one": ["m:one"],
+        "p/two": ["m:two"],
+    }

@@ -12,7 +12,9 @@ from grokverify.cli._base import LATEST, Command, effort, lab
 def add(command: Command) -> None:
     """Register the command."""
     running = command("run", _run, "verify claims; all of the ledger where none is named")
-    running.add_argument("what", nargs="*", help="claim ids, module, module:name, or file.py")
+    running.add_argument(
+        "what", nargs="*", help="claims, items or papers by id, module, module:name, or file.py"
+    )
     running.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     running.add_argument("--out", default=LATEST, help="folder for records and report")
     running.add_argument("--timeout", type=float, help="seconds for one claim; none by default")
