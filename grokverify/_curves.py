@@ -15,7 +15,7 @@ MARKS = 8  # ... and this many of its events
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Points of a curve; series of one name are joined over the cases of a check."""
+    """Points of a curve; those of one name and plot are joined over the cases of a check."""
 
     name: str
     x: tuple[Number, ...]
@@ -29,6 +29,11 @@ class Series:
     plot: str = ""  # the picture that it shares with others of its check
     heat: tuple[Number, ...] = ()  # values of a grid, at each (x, y)
     stacked: bool = False  # its band stands on that of the one before it
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Points with the same picture and name are one curve."""
+        return self.plot, self.name
 
 
 def series(
@@ -49,7 +54,7 @@ def series(
     """Points for a plot in the report; scalars and sequences both do.
 
     Args:
-        name: curves of one name are joined over the cases of a check.
+        name: curves of one name and plot are joined over the cases of a check.
         x, y: the driving size and the measured value.
         printed: the paper's value at each x, drawn as a second curve.
         beside: the name of the second curve where it is something else, a reference run say.

@@ -32,7 +32,7 @@ class Notes:
     hulls: dict[str, Measurement] = field(default_factory=dict)
     tallies: dict[str, Tally] = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
-    curves: dict[str, Series] = field(default_factory=dict)
+    curves: dict[tuple[str, str], Series] = field(default_factory=dict)
     undecided: list[str] = field(default_factory=list)
     grade: Grade = Grade.SYMBOLIC
     risk: Fraction = Fraction(0)
@@ -57,7 +57,7 @@ class Notes:
             if len(self.rows) < ROWS:
                 self.rows.append(item)
         elif isinstance(item, Series):
-            self.curves[item.name] = joined(self.curves.get(item.name), item)
+            self.curves[item.key] = joined(self.curves.get(item.key), item)
         elif isinstance(item, Measurement):
             self._measure(item)
         else:
@@ -91,8 +91,8 @@ class Notes:
             risks[name] = risks.get(name, Fraction(0)) + other.risks[name]
         for name, t in other.tallies.items():
             tallies[name] = _tally(tallies.get(name), t)
-        for name, s in other.curves.items():
-            curves[name] = joined(curves.get(name), s)
+        for key, s in other.curves.items():
+            curves[key] = joined(curves.get(key), s)
         return Notes(
             hulls=hulls,
             tallies=tallies,
@@ -162,7 +162,7 @@ def from_plain(body: dict[str, Any]) -> Notes:
         hulls={m.name: m for m in seen.constants},
         tallies={t.name: t for t in seen.tallies},
         rows=list(seen.rows),
-        curves={s.name: s for s in seen.series},
+        curves={s.key: s for s in seen.series},
         grade=seen.grade,
         risk=Fraction(*body["risk"]),
         risks={name: Fraction(*r) for name, r in body["risks"].items()},

@@ -85,7 +85,7 @@ def three_regimes(lab, D, P, N, Q, steps, runs, alpha, rate, order, arrange=as_i
     fitted = three[2].train[-1] < 0.01
     yield typical(lab, 3, "P(the late one: fitted, and never low)", fitted & c.isinf())
     for j, run, late in zip(order, three, (a, b, c), strict=True):
-        yield curves(f"test loss of one problem, j={j}", run)
+        yield curves(f"j={j}", run)
         yield row(
             j=j,
             median_log10_delay=float(late.median()),
@@ -99,6 +99,7 @@ def curves(which, run):
     seen = run.test[:, 0].isfinite()
     return series(
         which,
+        plot="test loss of one problem",
         beside="train loss",
         x=run.t[seen],
         y=run.test[seen, 0],
@@ -239,7 +240,7 @@ def more_data(lab, D, N, Q, alpha, rate, runs, steps, j, sizes, scale=(1, 1)):
     late = delay(many.t, many.train, many.test, LOW)
     yield typical(lab, 2, "P(low with more data, soon after the fit)", late < 1.0)
     for P, run in zip(sizes, (few, many), strict=True):
-        yield curves(f"test loss of one problem, P={P}", run)
+        yield curves(f"P={P}", run)
         yield row(P=P, median_final_test=float(run.test[-1].median()))
 
 

@@ -71,7 +71,8 @@ def along_alpha(lab, D, P, N, steps, runs, eps, rate, factor=4.0):
         )
         seen = run.test[:, k].isfinite()
         yield series(
-            f"test loss of one problem, alpha={alpha:.3g}",
+            f"alpha={alpha:.3g}",
+            plot="test loss of one problem",
             beside="train loss",
             x=run.t[seen],
             y=run.test[seen, k],

@@ -65,7 +65,7 @@ def typical(lab, kth, name, events):
     return stats.frequency(name, events, lab.share(kth)).at_least(0.5)
 
 
-def curve(run, which, of, printed=None, beside="printed"):
+def curve(run, which, of, printed=None, beside="printed", plot=""):
     """The first run's curve against time, with a reference curve beside it and two events."""
     seen = torch.isfinite(of[:, 0])
     both = {"train": run.train, "test": run.test}
@@ -80,6 +80,7 @@ def curve(run, which, of, printed=None, beside="printed"):
         log="xy" if printed is not None else "x",
         beside=beside,
         marks=low,
+        plot=plot,
     )
 
 
@@ -110,10 +111,10 @@ def in_iid_runs(
     yield typical(lab, 2, "P(test loss is low twice as late as train loss, or later)", late)
     better = test[-1] < lazy / 5
     yield typical(lab, 3, "P(test loss ends below a fifth of kernel regression)", better)
-    yield curve(run, "test loss", test, run.twin_test, "linearised network")
-    yield curve(run, "train loss", train, run.twin_train, "linearised network")
-    flat = lazy.expand_as(test)
-    yield curve(run, "test loss and the kernel", test, flat, "kernel regression at the start")
+    picture = "one run, its linearisation and kernel regression"
+    yield curve(run, "test loss", test, run.twin_test, "linearised network", plot=picture)
+    yield curve(run, "train loss", train, run.twin_train, "linearised network", plot=picture)
+    yield series("kernel regression", x=run.t, y=lazy[:1].expand(len(run.t)), plot=picture)
     last = test[-1]
     yield row(
         D=D,

@@ -142,10 +142,11 @@ def along_alpha(lab, N, terms=as_printed):
         size = mass @ (y + f.abs()) ** 2
         worst = max(worst, float((loss - sum(parts)).abs() / size))
         labels = {"x": alpha, "xlabel": "output scale alpha", "ylabel": "test loss", "log": "xy"}
-        yield series(f"test loss, N={N}", y=float(loss), printed=sum(parts), **labels)
-        yield series(f"variance error, N={N}", y=variance, **labels)
-        yield series(f"misalignment error, N={N}", y=misalignment, **labels)
-        yield series(f"power in linear modes, N={N}", y=power, **labels)
+        labels["plot"] = f"test loss and its terms, N={N}"
+        yield series("test loss", y=float(loss), printed=sum(parts), **labels)
+        yield series("variance error", y=variance, **labels)
+        yield series("misalignment error", y=misalignment, **labels)
+        yield series("power in linear modes", y=power, **labels)
     yield row(N=N, D=D, eps=eps, alphas=len(alphas), worst_relative_deviation=worst)
     yield approx("relative deviation along alpha", worst).at_most(tolerance(W))
 

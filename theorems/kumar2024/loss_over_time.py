@@ -56,25 +56,12 @@ def terms_in_iid_runs(lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0, be
     yield typical(lab, 2, "P(linear power carries the rise)", (rise > 0.05) & carried)
     gone = (power[-1] < power.amax(0) / 5) & (miss[-1] < miss[0] / 5)
     yield typical(lab, 3, "P(power and misalignment fall fivefold)", gone)
-    for name in ("power", "misalignment", "variance", "test"):
-        yield series(
-            f"{name} along one run",
-            x=run.t,
-            y=getattr(run, name)[:, 0],
-            xlabel="step",
-            ylabel=f"{name} / null loss",
-            log="x",
-        )
-    stack = power + miss
-    labels = {"xlabel": "step", "ylabel": "loss / null loss", "log": "x"}
-    yield series(
-        "stacked: linear power, then misalignment on top",
-        beside="test loss",
-        x=run.t,
-        y=stack[:, 0],
-        printed=run.test[:, 0],
-        **labels,
-    )
+    labels = {"x": run.t, "xlabel": "step", "ylabel": "loss / null loss", "log": "x"}
+    labels["plot"] = "terms of the test loss along one run, stacked"
+    yield series("linear power", y=power[:, 0], stacked=True, **labels)
+    yield series("misalignment", y=miss[:, 0], stacked=True, **labels)
+    yield series("variance", y=run.variance[:, 0], stacked=True, **labels)
+    yield series("test loss", y=run.test[:, 0], **labels)
     yield row(
         D=D,
         P=P,

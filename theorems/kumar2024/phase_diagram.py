@@ -66,12 +66,13 @@ def over_the_grid(lab, D, P, N, steps, runs, rate, across=ALPHAS, down=BENDS):
     for k, alpha in enumerate(across):
         for m, eps in enumerate(down):
             yield series(
-                f"median delay, alpha={alpha}",
-                x=eps,
-                y=float(middle[k, m]),
-                xlabel="epsilon",
-                ylabel="steps",
-                log="xy",
+                "median delay in steps",
+                x=alpha,
+                y=eps,
+                heat=float(middle[k, m]),
+                xlabel="alpha",
+                ylabel="epsilon",
+                beside="censored: not within the run",
             )
             yield row(
                 alpha=alpha,

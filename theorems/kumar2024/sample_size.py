@@ -65,7 +65,7 @@ def rank_of_the_kernel(lab, D, N, eps, formula=rank_formula):
     yield exact("rank minus formula", rank - formula(D, N)).equals(0)
     yield row(D=D, N=N, eps=f"{eps[0]}/{eps[1]}", rank=rank, P_star=dimension(D))
     labels = {"xlabel": "width N", "ylabel": "rank of the kernel"}
-    yield series(f"rank, D={D}", x=N, y=rank, printed=formula(D, N), **labels)
+    yield series(f"D={D}", x=N, y=rank, printed=formula(D, N), plot="rank", **labels)
 
 
 def skew_loss_ignored(D, N):
@@ -130,6 +130,7 @@ def exact_regression(lab, D, eps, threshold=corrected, slack=Fraction(1), missin
     needed = samples_needed(lab, D, N, e, most)
     said = threshold(D, e)
     labels = {"xlabel": "1 / eps", "ylabel": "samples until exact", "log": "xy"}
+    labels["plot"] = "samples until kernel regression is exact"
     yield series(f"D={D}", x=1 / e, y=needed, printed=said, **labels)
     yield row(D=D, eps=str(e), samples_needed=needed, claimed=str(said))
     yield exact("samples needed over the claim", Fraction(needed) / said).at_least(1 / slack)
@@ -159,7 +160,8 @@ def gaussian_regression(lab, D, N, runs, eps, threshold=corrected, slack=Fractio
         problem = sample(lab.at(P), runs, D=D, P=P, N=N, alpha=1.0, eps=eps)
         losses[P] = float(kernel_regression_loss(problem).median())
     labels = {"xlabel": "P", "ylabel": "median test loss / null loss", "log": "y"}
-    yield series(f"kernel regression, eps={eps}", x=sizes, y=list(losses.values()), **labels)
+    labels["plot"] = "kernel regression on P samples"
+    yield series(f"eps={eps}", x=sizes, y=list(losses.values()), **labels)
     solved = next((P for P in sizes if losses[P] < 1e-12), 10 * sizes[-1])
     yield row(D=D, eps=eps, first_P_solved=solved, P_star=dimension(D), claimed=said)
     yield approx("first P solved over the claim", solved / said).at_most(1.0)

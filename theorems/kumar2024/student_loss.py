@@ -44,7 +44,8 @@ def two_thresholds(lab, H, P, Q, steps, runs, alpha, loose, tight, low=1.0, high
         at_fit = float(v.median())
         yield series("median test accuracy at the fit", x=theta, y=at_fit, xlabel="theta", log="x")
         yield series(
-            f"test accuracy of one student, theta={theta:.2g}",
+            f"theta={theta:.2g}",
+            plot="test accuracy of one student",
             beside="train accuracy",
             x=t,
             y=(far[:, 0] <= theta).to(t).mean(1),

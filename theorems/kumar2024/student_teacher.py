@@ -49,7 +49,8 @@ def along_alpha(lab, H, P, Q, steps, runs, theta, small=0.1, middle=1.0, large=2
         )
         t, fit, far, _ = run
         yield series(
-            f"test accuracy of one student, alpha={alpha:.3g}",
+            f"alpha={alpha:.3g}",
+            plot="test accuracy of one student",
             beside="train accuracy",
             x=t,
             y=(far[:, 0] <= theta).to(t).mean(1),

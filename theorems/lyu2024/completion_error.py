@@ -131,7 +131,8 @@ def solved(lab, d, bound=candes_plan, p=0.6):
         yield approx("error over its bound", errors[-1] / bounds[-1], 1e-4).at_most(1)
     yield row(d=d, n=problem.n, error=errors[-1], bound=bounds[-1])
     yield series(
-        f"error of the minimiser, d = {d}",
+        f"d = {d}",
+        plot="error of the minimiser",
         x=lams,
         y=errors,
         printed=bounds,

@@ -53,7 +53,8 @@ def finite(lab, c, sample, lift=1.0, filled=0.0):
     order = math.log(worst[-2] / worst[-1]) / math.log(alphas[-1] / alphas[-2])
     if sample == 0:
         yield series(
-            f"distance of W at c = {c} from its limit",
+            f"c = {c}",
+            plot="distance of W from its limit",
             x=alphas,
             y=worst,
             xlabel="alpha",

@@ -102,7 +102,8 @@ def orthogonal(lab, c, sample, order=4.0, quadratic=32.0):
     seen = math.log(parts[0] / parts[1]) / math.log(alphas[1] / alphas[0])
     if sample == 0:
         yield series(
-            f"share of delta off the NTK features, c = {c}",
+            f"c = {c}",
+            plot="share of delta off the NTK features",
             x=alphas,
             y=angles,
             xlabel="alpha",

@@ -79,7 +79,8 @@ def to_the_end(lab, sigma, sample, start=noisy, wait=1.0):
         left.append(max(excess(problem, A @ A.T - B @ B.T, norm2, lam), 1e-17))
     if sample == 0:
         yield series(
-            f"excess over the global minimum, sigma = {sigma}",
+            f"sigma = {sigma}",
+            plot="excess over the global minimum",
             x=taus,
             y=left,
             xlabel="lambda t",

@@ -67,7 +67,8 @@ def limits(name, logs, ratios, L, c, p):
     limit, change = log_limit(logs, ratios)
     yield row(L=L, c=c, p=p, last=ratios[-1], limit=limit, change=change)
     yield series(
-        f"f / Z over <grad f, h*>, {name}",
+        name,
+        plot="f / Z over <grad f, h*>",
         x=[1 / l for l in logs],
         y=ratios,
         printed=[1.0] * len(logs),

@@ -166,7 +166,8 @@ def along_flows(lab, kind, sample, excess=0):
     logs = [math.log(p.smoothed_margin) - excess * p.log_norm for p in points]
     if sample == 0:
         yield series(
-            f"normalised margin along the flow of the net {kind!r}",
+            kind,
+            plot="normalised margin along the flow",
             x=[p.degree * (p.log_norm - points[0].log_norm) for p in points[::4]],
             y=[p.smoothed_margin / points[-1].smoothed_margin for p in points[::4]],
             xlabel="log |theta|^L since loss = 1/(2n)",

@@ -46,7 +46,8 @@ def drawn(name, points, reference, C):
     """gamma^lambda / gamma* against 1/log(1/lambda), beside 1 - C / log(1/lambda)."""
     s = [1 / (point.c + math.log(len(point.q))) for point in points]
     return series(
-        f"gamma^lambda / gamma*, {name}",
+        name,
+        plot="gamma^lambda / gamma*",
         x=s,
         y=[point.margin / reference for point in points],
         printed=[1 - C * value for value in s],

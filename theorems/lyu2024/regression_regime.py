@@ -222,7 +222,8 @@ def joined(lab, L, power=1.0, stretch=0.0):
     start = np.linalg.norm(curve - curve[0], axis=1)
     yield row(L=L, slope=slope, last=errors[-1])
     yield series(
-        f"way along the curve without lambda, L={L}",
+        f"L = {L}",
+        plot="way along the curve without lambda",
         x=grid,
         y=start / start[-1],
         xlabel="lambda t - log alpha",

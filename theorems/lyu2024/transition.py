@@ -141,11 +141,12 @@ def width(lab, digits, relative=False):
         spans.append(span / (k * math.log(10)) if relative else span)
         for name, values in (("test accuracy", right), ("l1 margin over its maximum", margin)):
             yield series(
-                f"{name}, alpha = 1e{k}",
+                f"alpha = 1e{k}",
                 x=grid + loglog,
                 y=values,
                 xlabel="lambda t - log alpha + 1/2 loglog(1/lambda)",
                 ylabel=name,
+                plot=name,
             )
         yield row(log10_alpha=k, width=span, share_of_log_alpha=span / (k * math.log(10)))
     yield approx("largest width over smallest", max(spans) / min(spans)).at_most(2)

@@ -188,9 +188,10 @@ def uniform_pairs(lab, p, n, bound=invariant, rows=0.0):
     yield approx("the formula over E L", 1 - loss / exactly, 1e-9).at_most(1e-6)
     floor = float(invariant(p, n))
     yield row(p=p, n=n, bound=floor, regression=loss, eNTK=lazy, null=p**2)
-    axes = dict(x=n / p**2, xlabel="n / p^2", ylabel="E L", beside="exact bound")
-    yield series("E L of regression with 1 + P x P x P", y=loss, printed=floor, **axes)
-    yield series("E L of eNTK regression, width 4p", y=lazy, printed=floor, **axes)
+    axes = dict(x=n / p**2, plot=f"test loss, p = {p}", xlabel="n / p^2", ylabel="E L")
+    yield series("exact bound", y=floor, **axes)
+    yield series("regression with 1 + P x P x P", y=loss, **axes)
+    yield series("eNTK regression, width 4p", y=lazy, **axes)
 
 
 classification_sharp = Claim(

@@ -151,7 +151,7 @@ def float_runs(lab, p, act=relabel, relabelled=labels_follow, start=None, steps=
         yield row(p=p, h=h, n=n, rule=rule, deviation=max(apart), travelled=travelled)
         labels = {"xlabel": "steps", "ylabel": "relative deviation + 1e-17", "log": "y"}
         times, floor = [u.t for u in turned], [d + 1e-17 for d in apart]
-        yield series(f"{rule}, p = {p}", x=times, y=floor, **labels)
+        yield series(rule, x=times, y=floor, plot=f"deviation, p = {p}", **labels)
         yield approx(f"{rule}: relative deviation", max(apart)).at_most(1e-12)
 
 

@@ -193,13 +193,13 @@ def float_line(float_rules):
             travelled = deviation(plain[-1].theta, U)
             yield row(p=p, h=h, n=n, rule=rule, deviation=max(apart), travelled=travelled)
             yield series(
-                f"{rule}, p = {p}",
+                rule,
+                plot=f"deviation of the two runs, p = {p}",
                 x=[u.t for u in turned],
                 y=[d + 1e-17 for d in apart],
                 xlabel="steps",
-                ylabel="relative deviation + 1e-17",
-                log="y",
-            )
+                ylabel="relative deviation + 1e-17", log="y",
+            )  # fmt: skip
             yield approx(f"{rule}: relative deviation", max(apart)).at_most(1e-12)
 
     return float_runs

@@ -28,11 +28,12 @@ def errors(run):
     return run.t, 1 - run["train"].double(), 1 - run["test"].double()
 
 
-def accuracies(run, label):
-    t = run.t[1:].tolist()
-    for name in ("train", "test"):
-        y = run[name][1:].median(1).values
-        yield series(f"{name} accuracy{label}", x=t, y=y, xlabel="step", log="x", ylabel="median")
+def accuracies(run, label, plot, **events):
+    """The median run, with the median times of its events."""
+    train, test = (run[name][1:].median(1).values for name in ("train", "test"))
+    labels = dict(xlabel="step", ylabel="median accuracy", log="x", beside="train accuracy")
+    marks = {name.replace("_", " "): when.median() for name, when in events.items()}
+    return series(label, x=run.t[1:], y=test, printed=train, plot=plot, marks=marks, **labels)
 
 
 def sizes(lab):
@@ -59,7 +60,7 @@ def smaller_start_lags_less(lab, p, small=0.1, large=10.0):
         run = scaled(lab.at(["block", 0]), 32, p, alpha)
         steps, decades = lag(*errors(run), 0.5), delay(*errors(run), 0.5)
         yield row(p=p, alpha=alpha, lag=steps.median(), decades=decades.median())
-        yield from accuracies(run, f", alpha = {alpha:g}")
+        yield accuracies(run, f"alpha = {alpha:g}", f"test accuracy, p = {p}")
         if steps.median().isfinite():
             yield series("lag", x=alpha, y=steps.median(), xlabel="alpha", ylabel="steps", log="xy")
 
@@ -74,7 +75,7 @@ def gap_closes(lab, p, small=0.1):
     run = scaled(lab.at(["block", 0]), 32, p, small)
     gap = delay(*errors(run), 0.5)
     yield row(p=p, alpha=small, decades=gap.median(), least=gap.min())
-    yield from accuracies(run, f", alpha = {small:g}")
+    yield accuracies(run, f"alpha = {small:g}", f"test accuracy, p = {p}")
     yield most("P(no gap from the smallest start)", lab, event, runs=32)
 
 
@@ -143,11 +144,8 @@ def learns_late(lab, p, labels="true", rate=10.0):
     gap = delay(*errors(seen), 0.5)
     yield row(p=p, train=seen["train"][-1].median(), test=seen["test"].amax(0).median())
     yield series("lag in decades", x=p, y=gap.nan_to_num(posinf=9).median(), xlabel="p")
-    yield from accuracies(seen, f", p = {p}")
-    for name, when in (("fit", fit_time(seen)), ("test accuracy 1/2", learn_time(seen))):
-        here = when[when.isfinite()]
-        if len(here):
-            yield series(f"event: {name}", x=here.median(), y=1, xlabel="step", log="x")
+    events = dict(fit=fit_time(seen), learnt=learn_time(seen))
+    yield accuracies(seen, "test accuracy", f"accuracy, p = {p}", **events)
 
 
 figure_4_grokking = Claim(

@@ -46,20 +46,17 @@ def most(name, lab, event, *, runs=32, kth=1):
     return stats.decide(name, event, lab=replace(lab, trials=runs), at_least=0.5, kth=kth)
 
 
-def curves(run):
-    """The median run on a logarithmic time axis, with its events as single points."""
-    t = run.t[1:].tolist()
-    for name in ("moved", "relative", "turned", "sup"):
-        yield series(
-            name, x=t, y=run[name][1:].median(1).values, xlabel="step", ylabel="median", log="xy"
-        )
-    for name in ("train", "test"):
-        accuracy = run[name][1:].median(1).values
-        yield series(f"{name} accuracy", x=t, y=accuracy, xlabel="step", log="x")
-    for name, when in (("fit", fit_time(run)), ("test accuracy 1/2", learn_time(run))):
-        here = when[when.isfinite()]
-        if len(here):
-            yield series(f"event: {name}", x=here.median(), y=1, xlabel="step", log="x")
+def curves(run, p):
+    """The median run on a logarithmic time axis, with the median times of its events."""
+    events = {"fit": fit_time(run).median(), "test accuracy 1/2": learn_time(run).median()}
+    for plot, names, log in (
+        ("accuracy", ("train", "test"), "x"),
+        ("kernel and weights", ("moved", "relative", "turned", "sup"), "xy"),
+    ):
+        labels = dict(plot=f"{plot}, p = {p}", xlabel="step", ylabel="median", log=log)
+        for name in names:
+            y = run[name][1:].median(1).values
+            yield series(name, x=run.t[1:], y=y, marks=events, **labels)
 
 
 @check(cases)
@@ -77,7 +74,7 @@ def small_beside_later(lab, p, measure="moved", rate=10.0):
     fit = fit_time(run)
     ratio = value_at(run.t, run[measure].double(), fit) / run[measure][-1]
     yield row(p=p, fitted=int(fit.isfinite().sum()), fit=fit.median(), ratio=ratio.median())
-    yield from curves(run)
+    yield from curves(run, p)
     yield series("change at the fit / last", x=p, y=ratio.median(), xlabel="p", log="y")
 
 

@@ -43,17 +43,16 @@ def learnt(run, p):
 
 
 def curves(run, p, label=""):
-    t = run.t[1:].tolist()
-    for name in ("train", "unseen"):
-        y = (run[name][1:] / p).median(1).values
-        yield series(f"{name} loss / p{label}", x=t, y=y, xlabel="step", ylabel="median", log="xy")
+    """The median run on a logarithmic time axis, with the median times of its events."""
+    label, both = f"p = {p}{label}", dict(x=run.t[1:], xlabel="step")
+    events = {f"fit, {label}": fitted(run, p), f"learnt, {label}": learnt(run, p)}
+    marks = {name: when.median() for name, when in events.items()}
+    train, unseen = ((run[name][1:] / p).median(1).values for name in ("train", "unseen"))
+    lost = dict(plot="loss on unseen inputs", ylabel="median loss / p", log="xy", marks=marks)
+    yield series(label, y=unseen, printed=train, beside="train loss", **lost, **both)
     for name in ("accuracy", "sup", "moved"):
         y = run[name][1:].median(1).values
-        yield series(f"{name}{label}", x=t, y=y, xlabel="step", ylabel="median", log="x")
-    for name, when in (("fit", fitted(run, p)), ("learnt", learnt(run, p))):
-        here = when[when.isfinite()]
-        if len(here):
-            yield series(f"event: {name}{label}", x=here.median(), y=1, xlabel="step", log="x")
+        yield series(label, y=y, plot=name, ylabel="median", log="x", **both)
 
 
 def cases(lab):

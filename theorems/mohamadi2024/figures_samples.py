@@ -59,10 +59,10 @@ def fitted(lab, sizes, order, rate):
 def shown(lab, sizes, order, rate, found):
     n = thresholds(lab, sizes, order, rate).median(0).values
     p = torch.tensor(sizes, dtype=torch.float64)
+    labels = dict(x=p, plot="pairs needed", xlabel="p", ylabel="pairs", log="xy")
+    yield series("measured", y=n, **labels)
     for label, power in (("p^(5/3)", 5 / 3), ("p^2", 2)):
-        guide = n[0] * (p / p[0]) ** power
-        name = f"pairs needed and {label}"
-        yield series(name, x=p, y=n, printed=guide, beside=label, xlabel="p", log="xy")
+        yield series(label, y=n[0] * (p / p[0]) ** power, **labels)
     yield series("share of all pairs needed", x=p, y=n / p**2, xlabel="p")
     for size, pairs in zip(sizes, n.tolist(), strict=True):
         yield row(p=size, pairs=pairs, share=pairs / size**2)

@@ -113,13 +113,15 @@ def at_accuracy(lab, p, rate, error):
     return run, crossing(run.t, 1 - run["train"], error)
 
 
-def curves(run, when):
-    t = run.t[1:].tolist()
-    for name, log in (("train", "x"), ("test", "x"), ("moved", "xy"), ("relative", "xy")):
-        y = run[name][1:].median(1).values
-        yield series(name, x=t, y=y, xlabel="step", ylabel="median", log=log)
-    if bool(when.isfinite().any()):
-        yield series("event: fit", x=when[when.isfinite()].median(), y=1, xlabel="step", log="x")
+def curves(run, when, p):
+    for plot, names, log in (
+        ("accuracy", ("train", "test"), "x"),
+        ("change of the kernel", ("moved", "relative"), "xy"),
+    ):
+        labels = dict(plot=f"{plot}, p = {p}", xlabel="step", ylabel="median", log=log)
+        for name in names:
+            y = run[name][1:].median(1).values
+            yield series(name, x=run.t[1:], y=y, marks={"fit": when.median()}, **labels)
 
 
 @check(cases)
@@ -129,7 +131,7 @@ def kernel_waits_for_the_fit(lab, p, rate=RATE):
     ratio = value_at(run.t, run["moved"], fit) / run["moved"][-1]
     yield row(p=p, fitted=int(fit.isfinite().sum()), fit=fit.median(), ratio=ratio.median())
     yield series("change at the fit / last", x=p, y=ratio.median(), xlabel="p")
-    yield from curves(run, fit)
+    yield from curves(run, fit, p)
     yield most("P(little change up to the fit)", lab, lambda _, n: fit.isfinite() & (ratio <= 0.1))
 
 

@@ -130,8 +130,8 @@ def exact_probability(lab, law, A, B, constant=CONSTANT):
             yield approx("constant that this case needs", needed, 1e-9).beside(printed=CONSTANT)
             yield row(law=law, rho_c=rho, h=h, P=f"{float(chance):.3g}", bound=f"{bound:.3g}")
             yield series(
-                f"P(singular), {law}, rho_c = {rho}", x=h, y=float(chance), printed=bound,
-                xlabel="width h", ylabel="probability", log="y",
+                f"rho_c = {rho}", x=h, y=float(chance), printed=bound,
+                plot=f"P(singular), {law}", xlabel="width h", ylabel="probability", log="y",
             )  # fmt: skip
 
 

@@ -247,14 +247,11 @@ def least_width(lab, p, n, ceiling=most_frequent_c):
         .equals(1)
     )
     yield approx("width of Theorem 3.1 over the least, V = 0, delta = 0.05", printed / zero)
-    label = dict(x=n, xlabel="n", ylabel="width", log="xy")
+    label = dict(x=n, plot="smallest full-rank width", xlabel="n", ylabel="width", log="xy")
     # Three thresholds: ceil(n / (3p - 2)) from the rank, rho_c at V = 0, 36 rho_c log(n / 0.05).
-    yield series("smallest full-rank width, generic V, and ceil(n / (3p - 2))", y=generic,
-                 printed=lowest, beside="ceil(n / (3p - 2))", **label)  # fmt: skip
-    yield series("smallest full-rank width, V = 0, and rho_c", y=zero, printed=rho,
-                 beside="rho_c", **label)  # fmt: skip
-    yield series("smallest full-rank width, V = 0, and what Theorem 3.1 asks for", y=zero,
-                 printed=printed, beside="36 rho_c log(n / 0.05)", **label)  # fmt: skip
+    yield series("generic V", y=generic, printed=lowest, beside="ceil(n / (3p - 2))", **label)
+    yield series("V = 0", y=zero, printed=rho, beside="rho_c", **label)
+    yield series("36 rho_c log(n / 0.05)", y=printed, **label)
 
 
 almost_sure_width = Claim(

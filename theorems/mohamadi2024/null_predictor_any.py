@@ -130,8 +130,8 @@ def regression_that_attains(lab, p, m, bound=sharp, left_out=0):
         yield exact("E L of the regression, less the bound", loss - bound(p, m, n)).equals(0)
         yield row(p=p, m=m, n=n, loss=loss)
         yield series(
-            f"E L of the regression that attains the bound, m = {m}", x=Fraction(n, p**m), y=loss,
-            printed=sharp(p, m, n), xlabel="n / p^m", beside="exact bound",
+            f"m = {m}", x=Fraction(n, p**m), y=loss, printed=sharp(p, m, n), beside="exact bound",
+            plot="E L of the regression that attains the bound", xlabel="n / p^m",
         )  # fmt: skip
 
 

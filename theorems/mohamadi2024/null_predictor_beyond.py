@@ -87,8 +87,8 @@ def uniform_sets(lab, p, percent, bound=per_unseen, kernel=invariant_kernel, rid
     yield approx("loss on unseen inputs over the bound", loss / floor, 1e-9).at_least(1 - 2e-9)
     yield row(p=p, n=n, unseen=loss, bound=floor, best_constant=p - 1)
     yield series(
-        f"loss on unseen inputs, K_alpha regression, p = {p}", x=n / p**3, y=loss, printed=floor,
-        xlabel="n / p^3", beside="exact bound",
+        f"p = {p}", x=n / p**3, y=loss, printed=floor, beside="exact bound", xlabel="n / p^3",
+        plot="loss on unseen inputs, K_alpha regression",
     )  # fmt: skip
 
 

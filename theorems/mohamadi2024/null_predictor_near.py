@@ -42,13 +42,11 @@ def invariant_regression(lab, p, n, alpha=100, bound=sharp):
     yield approx("E L of the eNTK over the bound", lazy / floor, 1e-6)
     unseen = 1 - n / N  # an interpolating method has all its loss on the other inputs
     yield row(p=p, n=n, bound=floor, K_alpha=loss, eNTK=lazy, K_alpha_unseen=loss / unseen)
-    axes = dict(x=n / N, xlabel="n / p^3", ylabel="E L")
+    axes = dict(x=n / N, plot=f"test loss, p = {p}", xlabel="n / p^3", ylabel="E L")
     if p == 11:
-        yield series(
-            "the exact bound, beside Theorem D.1", y=floor, printed=printed_d1(p, n), **axes
-        )
-        yield series("K_alpha regression, beside the exact bound", y=loss, printed=floor, **axes)
-        yield series("eNTK regression, beside the exact bound", y=lazy, printed=floor, **axes)
+        yield series("exact bound", y=floor, printed=printed_d1(p, n), **axes)
+        yield series("K_alpha regression", y=loss, **axes)
+        yield series("eNTK regression", y=lazy, **axes)
 
 
 near_the_bound = Claim(

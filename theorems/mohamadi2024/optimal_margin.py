@@ -86,8 +86,10 @@ def sizes(lab):
 def by_exhaustion(lab, p, form=closed_form):
     M = exhaustive(p)
     yield row(p=p, M_p=M, closed_form=form(p))
-    yield series("M_p: the largest margin per neuron", x=p, y=M, printed=Fraction(1, 2), xlabel="p",
-                 beside="Fourier network")  # fmt: skip
+    labels = dict(x=p, plot="margin per neuron at sup-norm 1", xlabel="p")
+    yield series("largest, M_p", y=M, **labels)
+    yield series("trivial bound 2p / (p - 1)", y=Fraction(2 * p, p - 1), **labels)
+    yield series("Fourier network", y=Fraction(1, 2), **labels)
     yield exact("M_p less the closed form", M - form(p)).equals(0)
 
 

@@ -130,7 +130,7 @@ def rotation_checks(rule, told):
         yield row(p=p, h=h, n=n, rule=rule, deviation=max(apart), travelled=travelled)
         times, floor = [u.t for u in turned], [d + 1e-17 for d in apart]
         labels = {"xlabel": "steps", "ylabel": "relative deviation + 1e-17", "log": "y"}
-        yield series(f"{rule}, p = {p}", x=times, y=floor, **labels)
+        yield series(rule, x=times, y=floor, plot=f"deviation, p = {p}", **labels)
         yield told(approx("deviation over the distance travelled", max(apart) / travelled))
 
     return plane_turns, random_turns
