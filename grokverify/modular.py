@@ -14,6 +14,7 @@ column side by side in memory.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,7 @@ from typing import Any
 import torch
 from torch.nn.functional import embedding_bag
 
-_CACHE = 2**20  # bytes of one (runs, n, h) array that stay close to the processor
+_CACHE = 2**21  # bytes of one (runs, n, h) array that stay close to the processor
 
 Gradient = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
@@ -73,11 +74,14 @@ def cross_entropy_gradient(data: TrainSet) -> Gradient:
     by p + b. Logits are kept as (p, n), one class a row: at p = 23 the product that makes them is
     twice as fast that way round, and so is the softmax.
     """
+    return _by_groups(data, _cross_entropy)
+
+
+def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
     p, n = data.p, data.n
     table, fold = _places(data)
     column = torch.arange(n, device=data.a.device)
     flat = (_shifted(data.c, p) * n + column).flatten()
-    room = _Room()
 
     def gradient(theta: tuple[Any, ...]) -> tuple[Any, ...]:
         W, V = theta
@@ -90,11 +94,15 @@ def cross_entropy_gradient(data: TrainSet) -> Gradient:
         d = _product(s, residual.mT, V, 2 / n, out=s).mul_(z)
         return fold(d, W), dV
 
-    return _by_groups(gradient, data, cross_entropy_gradient)
+    return gradient
 
 
 def square_gradient(data: TrainSet) -> Gradient:
     """The gradient of the mean of ``(g(W, V; (a, b, c)) - p 1[a + b = c])^2`` over the triples."""
+    return _by_groups(data, _square)
+
+
+def _square(data: TrainSet, room: _Room) -> Gradient:
     p, n = data.p, data.n
     table, fold = _places(data)
     label = p * ((data.a + data.b) % p == data.c).to(torch.int64)
@@ -111,7 +119,7 @@ def square_gradient(data: TrainSet) -> Gradient:
         dV = embedding_bag(order, s, starts, mode="sum", per_sample_weights=r.flatten()[order])
         return fold(vz.mul_(2 * r[..., None]), W), dV.view(V.shape)
 
-    return _by_groups(gradient, data, square_gradient)
+    return gradient
 
 
 def outputs(W: torch.Tensor, V: torch.Tensor, data: TrainSet) -> torch.Tensor:
@@ -178,40 +186,45 @@ def _product(like: Any, left: Any, right: Any, factor: float, *, out: Any = None
 
 
 class _Room:
-    """Memory for intermediate arrays, kept from step to step.
+    """Memory for intermediate arrays, kept from step to step, and shared by groups of runs.
 
     An array of a megabyte that is freed goes back to the operating system, and getting it again
-    costs a page fault for every 4 KB: more than the arithmetic done on it.
+    costs a page fault for every 4 KB: more than the arithmetic done on it. Groups that take turns
+    in the same memory find it in the cache.
     """
 
     def __init__(self) -> None:
         self._held: dict[str, torch.Tensor] = {}
 
     def __call__(self, name: str, like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        held = self._held.get(name)
-        if held is None or held.shape != shape or held.dtype != like.dtype:
-            held = self._held[name] = like.new_empty(shape)
-        return held
+        size, held = math.prod(shape), self._held.get(name)
+        if held is None or len(held) < size or held.dtype != like.dtype:
+            held = self._held[name] = like.new_empty(size)
+        return held[:size].view(shape)
 
 
-def _by_groups(
-    gradient: Gradient, data: TrainSet, make: Callable[[TrainSet], Gradient]
-) -> Gradient:
-    """The same gradient, on the CPU in groups of runs whose intermediate arrays fit the cache."""
+def _by_groups(data: TrainSet, make: Callable[[TrainSet, _Room], Gradient]) -> Gradient:
+    """The gradient that ``make`` makes, on the CPU in groups of runs that fit the cache.
+
+    Groups are of one size, but for the last: a small remainder would be all overhead.
+    """
+    room = _Room()
     if data.a.ndim == 1 or data.a.is_cuda:
-        return gradient
+        return make(data, room)
     parts: dict[int, tuple[tuple[slice, Gradient], ...]] = {}
 
     def grouped(theta: tuple[Any, ...]) -> tuple[Any, ...]:
         W, V = theta
-        size = max(1, _CACHE // (data.n * W.shape[-2] * W.element_size()))
-        if size >= len(W):
-            return gradient(theta)
+        runs = len(W)
+        most = max(1, _CACHE // (data.n * W.shape[-2] * W.element_size()))
+        size = math.ceil(runs / math.ceil(runs / most))
         if size not in parts:
-            cuts = [slice(i, i + size) for i in range(0, len(W), size)]
+            cuts = [slice(i, i + size) for i in range(0, runs, size)]
             parts[size] = tuple(
-                (c, make(TrainSet(data.p, data.a[c], data.b[c], data.c[c]))) for c in cuts
+                (c, make(TrainSet(data.p, data.a[c], data.b[c], data.c[c]), room)) for c in cuts
             )
+        if size == runs:
+            return parts[size][0][1](theta)
         found = [part((W[c], V[c])) for c, part in parts[size]]
         return stored(torch.cat([dW.mT for dW, _ in found]).mT), torch.cat([dV for _, dV in found])
 
@@ -222,15 +235,16 @@ def _places(data: TrainSet) -> tuple[Callable[[Any], Any], Callable[[Any, Any], 
     """Gather rows of W into z (..., n, h), and add rows of (..., n, h) up into the shape of W."""
     p = data.p
     first, second = _shifted(data.a, 2 * p), _shifted(data.b + p, 2 * p)
-    pairs = torch.stack([first.flatten(), second.flatten()], 1)
+    pairs = torch.stack([first.flatten(), second.flatten()], 1).flatten()
     count = data.a.numel()
+    twos = torch.arange(0, 2 * count, 2, device=data.a.device)
     order, starts = _by_value(torch.cat([first.flatten(), second.flatten()]), 2 * p)
     order = order % count
     runs = data.a.shape[:-1]
 
     def table(W: Any) -> Any:
         rows = W.mT.reshape(-1, W.shape[-2])
-        return embedding_bag(pairs, rows, mode="sum").view(*runs, data.n, -1)
+        return embedding_bag(pairs, rows, twos, mode="sum").view(*runs, data.n, -1)
 
     def fold(d: Any, W: Any) -> Any:
         rows = embedding_bag(order, d.view(count, -1), starts, mode="sum")

@@ -59,9 +59,9 @@ def test_gradient_of_one_run(kind, make, of, N, n):
 
 
 @pytest.mark.parametrize(("kind", "make", "of", "N", "n"), CASES)
-@pytest.mark.parametrize("cache", [1, 2**20])  # in groups of one run, and all together
-def test_gradient_of_many_runs(monkeypatch, cache, kind, make, of, N, n):
-    monkeypatch.setattr(modular, "_CACHE", cache)
+@pytest.mark.parametrize("most", [1, 2, R])  # runs of a group; with 2 the last has one run
+def test_gradient_of_many_runs(monkeypatch, most, kind, make, of, N, n):
+    monkeypatch.setattr(modular, "_CACHE", most * n * H * 8)
     chosen = torch.stack([LAB.subset(f"x{r}", N, n) for r in range(R)])
     data = of(P, chosen)
     W, V = theta(R)
@@ -73,6 +73,17 @@ def test_gradient_of_many_runs(monkeypatch, cache, kind, make, of, N, n):
         for mine, same, true in zip(first, again, reference(kind, W[r], V[r], one), strict=True):
             torch.testing.assert_close(mine[r], true, rtol=1e-12, atol=1e-12)
             assert torch.equal(mine, same)
+
+
+def test_groups_are_of_nearly_one_size(monkeypatch):
+    sizes = []
+    monkeypatch.setattr(modular, "_CACHE", 7)  # seven runs of one byte would fit
+    plain = lambda theta: theta  # noqa: E731
+    data = sums(P, torch.zeros(16, 1, dtype=torch.int64))
+    modular._by_groups(data, lambda part, room: sizes.append(len(part.a)) or plain)(
+        (torch.zeros(16, 1, 2, dtype=torch.int8), torch.zeros(16, 1, 1))
+    )
+    assert sizes == [6, 6, 4]
 
 
 def test_outputs_are_those_of_one_hot_inputs():
