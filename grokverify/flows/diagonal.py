@@ -70,6 +70,16 @@ class DiagonalPoint:
         """(2d,) the parameters (u, v)."""
         return self.net.parameters(self.log_eps, self.y)
 
+    @property
+    def h(self) -> Array:
+        """(2d,) ``eps^L (theta / eps - (1, 1))``, App. C; also where theta / eps rounds to 1."""
+        L, y = self.net.depth, np.concatenate([self.y, -self.y])
+        delta = np.expm1(y / 4) if L == 2 else np.expm1(-np.log1p((2 - L) / (2 * L) * y) / (L - 2))
+        tiny = np.abs(y) < 1e-200  # where delta = y / (2 L), and y underflows in the end
+        z = self.net.X.T @ self.dual
+        share = np.where(tiny, 1 / (2 * L), delta / np.where(tiny, 1.0, y))
+        return np.asarray(share * np.concatenate([z, -z]))
+
     def kkt(self) -> float:
         """``|theta - sum_i mu_i grad q_i| / |theta|``, mu = pull: stationarity for (R1), (R2)."""
         theta, L = self.theta, self.net.depth

@@ -138,3 +138,18 @@ def test_the_dual_is_p_in_both_regimes():
     for point in (early, late):
         assert X.T @ point.dual == pytest.approx(math.exp(2 * point.log_eps) * point.y, rel=1e-10)
     assert X.T @ early.dual == pytest.approx(early.w, rel=1e-3)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_the_displacement_is_that_of_theta(depth):
+    net = DiagonalNet(X, depth, math.log(5.0), math.log(0.01))
+    for point in diagonal_flow(net, [0.5, 1.0, 2.5]):
+        eps = math.exp(point.log_eps)
+        assert point.h == pytest.approx(eps**depth * (point.theta / eps - 1), rel=1e-9, abs=1e-12)
+
+
+def test_the_displacement_where_theta_over_eps_rounds_to_one():
+    (point,) = diagonal_flow(DiagonalNet(X, 3, 250 * math.log(10), -math.log(1e250)), [1.0])
+    z = X.T @ point.dual / 6  # y underflows: delta is y / (2 L)
+    assert np.linalg.norm(point.h) > 100
+    assert point.h == pytest.approx(np.concatenate([z, -z]), rel=1e-12)
