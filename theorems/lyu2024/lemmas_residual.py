@@ -105,6 +105,17 @@ def completed(lab, alpha, lam, c, n=6, d=3):
 
 
 @check(lambda lab: [dict(sample=k) for k in range(lab.pick(smoke=1, quick=2))])
+def completion_as_printed(lab, sample, exponent=as_in_the_text):
+    """Matrix completion in its factors, lambda = alpha^-1/2, c = 1/4, alpha = 30 and 300."""
+    tops, c, p = [], 0.25, 0.5
+    for alpha in (30.0, 300.0):
+        s, _ = completed(lab, alpha, alpha**-p, c)
+        tops.append(float(np.abs(s).max()) * alpha ** exponent(2, c, p))
+    yield row(sample=sample, first=tops[0], last=tops[1])
+    yield approx("scaled residual over its value before", tops[1] / tops[0]).at_most(1.05)
+
+
+@check(lambda lab: [dict(sample=k) for k in range(lab.pick(smoke=1, quick=2))])
 def of_completion(lab, sample, exponent=by_the_bound, factor=1.0):
     """The factors themselves, lambda = alpha^-1/2, c = 1/4, alpha = 30 and 300."""
     gaps, c, p = [], 0.25, 0.5
@@ -150,8 +161,11 @@ residual_printed = Claim(
     title="The residuals at the end of the kernel regime, as printed",
     statement=r"For every $p > 0$: $|f_i(\theta(T_c^-)) - y_i| = O(\alpha^{-2(L-1)})$.",
     hypotheses=(r"square loss, $\lambda = \alpha^{-p}$", "independent features"),
-    checks=(order_as_printed,),
-    controls=(order_as_printed.but(exponent=by_the_bound).must_hold(),),
+    checks=(order_as_printed, completion_as_printed),
+    controls=(
+        order_as_printed.but(exponent=by_the_bound).must_hold(),
+        completion_as_printed.but(exponent=by_the_bound).must_hold(),
+    ),
     expect=Verdict.REFUTED,
     severity="S3",
     gap=(
