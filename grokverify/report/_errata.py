@@ -14,6 +14,7 @@ from grokverify.report._graph import resting
 from grokverify.report._view import strongest
 
 _WORDS = {"headline": "S0", "lemma": "S1", "constant": "S1", "step": "S2", "slip": "S3"}
+_GRAVE = tuple(SEVERITIES.items())
 _TOLD = re.compile(r"Severity: (\w+)(\.\s+)?")
 
 
@@ -64,6 +65,13 @@ def _wrong(gap: str) -> str:
     if not told:
         return gap
     return gap[told.end() :] if told[2] else told[1].capitalize() + gap[told.end(1) :]
+
+
+def tally(faults: Sequence[Fault]) -> list[tuple[str, str, int]]:
+    """Severity, its meaning and how many have it, the gravest first; none is left out."""
+    found = [(key, meaning, sum(f.severity == key for f in faults)) for key, meaning in _GRAVE]
+    bare = sum(f.severity not in SEVERITIES for f in faults)
+    return found + ([("", "severity not stated", bare)] if bare else [])
 
 
 @dataclass(frozen=True, slots=True)

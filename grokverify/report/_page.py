@@ -17,12 +17,19 @@ from grokverify._verdict import SEVERITIES, Record, Verdict
 from grokverify.records import KINDS, diff
 from grokverify.report import _text as say
 from grokverify.report._checks import CheckView
-from grokverify.report._errata import Fault, fault, questions
+from grokverify.report._errata import Fault, fault, questions, tally
 from grokverify.report._graph import HEIGHT, WIDTH, Drawing, arrows, drawings, footing
 from grokverify.report._mathml import prose
 from grokverify.report._view import ICONS, ClaimView, claims, counts, latest, provenance
 
 _HERE = Path(__file__).parent
+_MEANING = {
+    Grade.SYMBOLIC: "an identity, by computer algebra",
+    Grade.EXACT: "integers, rationals, finite fields",
+    Grade.CERTIFIED: "every rounding error bounded",
+    Grade.STATISTICAL: "a confidence set over random draws",
+    Grade.EMPIRICAL: "a tolerance that somebody chose",
+}
 _FACTS = ("commit", "profile", "seed", "device")  # of the provenance, also at the top
 
 
@@ -64,7 +71,12 @@ def page(records: list[Record]) -> str:
             questions=questions(ordered),
             arxiv={v.paper: v.arxiv for v in views if v.arxiv},
             counts=[(v.value, ICONS[v], n) for v, n in counts(ordered)],
-            errata=_errata(views),
+            errata=(errata := _errata(views)),
+            grave=tally([f for _, f, _ in errata]),
+            ours_refuted=sum(v.ours and v.word == "refuted" for v in views),
+            strong=_decided(views, Grade.CERTIFIED, Grade.SYMBOLIC),
+            weak=_decided(views, Grade.EMPIRICAL, Grade.STATISTICAL),
+            given=[v for v in views if v.word == "verified" and v.record.assumes],
             surprises=[v for v in views if not v.record.as_expected],
             risk=say.chance(sum(r.risk for r in ordered)),
             total=say.duration(sum(r.seconds for r in ordered)),
@@ -105,11 +117,20 @@ def _risk(group: list[ClaimView]) -> str:
     return say.chance(sum(c.record.risk for c in group))
 
 
-def _grades(views: list[ClaimView]) -> list[tuple[str, int]]:
-    """How many decided claims rest on each grade, by their strongest check."""
-    decided = [v for v in views if v.record.verdict in (Verdict.VERIFIED, Verdict.REFUTED)]
-    names = [g.name.lower() for g in sorted(Grade, reverse=True)]
-    return [(name, sum(v.grade == name for v in decided)) for name in names]
+def _decided(views: list[ClaimView], low: Grade, high: Grade) -> int:
+    """How many decided claims rest on evidence between two grades, by their strongest check."""
+    names = {g.name.lower() for g in Grade if low <= g <= high}
+    return sum(v.grade in names for v in views if v.word in ("verified", "refuted"))
+
+
+def _grades(views: list[ClaimView]) -> list[tuple[str, str, int, int]]:
+    """Each grade with its meaning, and how many verified and refuted claims rest on it."""
+    found = []
+    for grade in sorted(Grade, reverse=True):
+        words = [v.word for v in views if v.grade == grade.name.lower()]
+        counted = words.count("verified"), words.count("refuted")
+        found.append((grade.name.lower(), _MEANING[grade], *counted))
+    return found
 
 
 def difference(old: list[Record], new: list[Record]) -> str:

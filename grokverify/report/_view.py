@@ -57,6 +57,11 @@ class ClaimView:
     proposals: tuple[Link, ...]
 
     @property
+    def short(self) -> str:
+        """The paper as one cites it in a table: what stands before its title."""
+        return self.paper.partition(", ")[0][:40]
+
+    @property
     def amended(self) -> bool:
         return bool(self.corrections)
 

@@ -39,7 +39,7 @@ def test_the_page_says_how_grave_how_sure_and_what_rests_on_it(samples, make, pa
     printed = replace(samples[1], gap="Severity: slip. One sign in\nthe text we read.")
     above = make("lab2024/above", title="Built on it", uses=("lab2024/printed",))
     text = plain(parse(render([printed, *samples[2:], above])).text)
-    assert "S3 † Theorem 1.2 The printed rank ✓ verified" in text
+    assert "S3 † Lab et al. Theorem 1.2 The printed rank ✓ verified" in text
     assert "Severity S3: a slip. † One symbol of the text that we read decides" in text
     assert "What is wrong One sign in the text we read." in text
     assert (
@@ -107,3 +107,25 @@ def test_printed_stands_beside_exact_and_measured(make, make_check, parse) -> No
     bare = make(checks=(make_check(constants=(), series=()),))
     assert compared(bare) == ()
     assert "Printed, exact and measured" not in render([bare])
+
+
+def test_the_first_lines_say_what_fails_how_strongly_and_what_it_rests_on(
+    samples, make, parse
+) -> None:
+    printed = replace(samples[1], severity="S1")
+    weak = outcome_of(samples[0], Grade.STATISTICAL)
+    text = plain(parse(render([samples[0], printed, samples[2], weak])).text)
+    assert "1 statement of the papers is false as printed: no S0 (a headline result falls)" in text
+    assert "; 1 S1 (a lemma or a constant is false" in text
+    assert "For 1 of them a corrected form is verified." in text
+    assert "3 verdicts rest on symbolic, exact or certified evidence, 1 on statistical or" in text
+    assert "2 verified claims take cited theorems as given" in text
+    none = plain(parse(render([make()])).text)
+    assert "What does not hold" not in none
+    assert "No verified claims take" in none
+    assert "No verdict here rests on chance." in none
+
+
+def outcome_of(record, grade):
+    checks = tuple(replace(o, grade=grade) for o in record.checks)
+    return replace(record, claim="lab2024/weak", checks=checks)
