@@ -79,7 +79,7 @@ class Batch:
         order = {ref: k for k, ref in enumerate(refs)}
         finished = self._finished(refs) if self.resume else []
         try:
-            records.write(self._partial, [*self.done, *finished])
+            records.write(self._partial, [*self.done, *finished], closed=False)
         except OSError as e:
             return self._cannot_write(e)
         self.done += finished

@@ -51,6 +51,10 @@ class Notes:
     certified: int = 0  # how many certificates were seen, kept or not
     cheapest: tuple[float, int] | None = None  # seconds and place in the list of the cheapest case
 
+    @property
+    def comparisons(self) -> int:
+        return sum(t.held + t.failed + t.undecided for t in self.tallies.values())
+
     def take(self, item: Item) -> None:
         """Add one item that a case has yielded."""
         if isinstance(item, Row):
@@ -218,7 +222,7 @@ def _hull(old: Measurement | None, new: Measurement) -> Measurement:
 
 
 def _once(c: Comparison) -> Tally:
-    t = c.truth
+    t, decided = c.truth, _decided((Decision(c.left.lo, c.left.hi, c.right.lo, c.right.hi),))
     return Tally(
         c.name,
         c.relation,
@@ -229,7 +233,8 @@ def _once(c: Comparison) -> Tally:
         failed=int(t is Truth.FAILS),
         undecided=int(t is Truth.UNDECIDED),
         caught=c.caught,
-        decided=_decided((Decision(c.left.lo, c.left.hi, c.right.lo, c.right.hi),)),
+        decided=decided,
+        left_out=1 - len(decided),
     )
 
 
@@ -244,8 +249,16 @@ def _decided(decisions: tuple[Decision, ...]) -> tuple[Decision, ...]:
 def _tally(old: Tally | None, new: Tally) -> Tally:
     if old is None:
         return new
+    if old.relation != new.relation:
+        raise ValueError(
+            f"two comparisons are called {new.name!r}, one with {old.relation} and one with "
+            f"{new.relation}. A control that fells one of them would speak for both: give each a "
+            "name of its own."
+        )
     caught = [c for c in (old.caught, new.caught) if c is not None]
     worst = max if new.relation == "<=" else min
+    decided = _decided((*old.decided, *new.decided))
+    total = sum(t.held + t.failed + t.undecided for t in (old, new))
     return replace(
         old,
         bound_lo=min(old.bound_lo, new.bound_lo),
@@ -255,5 +268,6 @@ def _tally(old: Tally | None, new: Tally) -> Tally:
         failed=old.failed + new.failed,
         undecided=old.undecided + new.undecided,
         caught=worst(caught) if caught else None,
-        decided=_decided((*old.decided, *new.decided)),
+        decided=decided,
+        left_out=total - sum(d.count for d in decided),
     )

@@ -196,7 +196,7 @@ class _Observed:
         place = case_lab(self.check, self.lab, case, self._domain)
         if place.path[-1] in self._passed:
             return  # drawn again: the same streams would only give the same numbers
-        since = time.perf_counter()
+        since, before = time.perf_counter(), self.notes.comparisons
         if self.check.must == "fail":
             _observe_negative(self.check, place, case, self.notes, set(self.unit.standing))
         else:
@@ -204,7 +204,8 @@ class _Observed:
             cost = time.perf_counter() - since
             if self._cheapest is None or cost < self._cheapest[0]:
                 self._cheapest = (cost, place, case, numbers)
-        self.notes.cases += 1
+        # A case in which nothing was compared is no evidence, and is not counted as such.
+        self.notes.cases += self.notes.comparisons > before
         self._passed.add(place.path[-1])
 
     def again(self, most: float) -> None:

@@ -44,7 +44,8 @@ class Certificate:
 class Tally:
     """How one named comparison of a check came out over all its cases.
 
-    ``decided`` holds the numbers behind it, the shortest first, as far as a record has room.
+    ``decided`` holds the numbers behind it, the shortest first, as far as a record has room;
+    ``left_out`` counts the comparisons whose numbers it had no room for.
     ``caught`` is the violation that trials which held would have caught with 99 % power, in the
     worst of the cases.
     """
@@ -60,6 +61,7 @@ class Tally:
     risk: float = 0.0
     caught: float | None = None
     decided: tuple[Decision, ...] = ()
+    left_out: int = 0
 
 
 def power_told(t: Tally) -> str:

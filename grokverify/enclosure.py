@@ -29,9 +29,9 @@ from grokverify._intervals import (
     positive,
     ratio,
 )
-from grokverify._proved import digest
+from grokverify._proved import ROOM, Plain, as_text, digest
 
-_WHY = "interval arithmetic, which the separate checker does not do"
+NEAR = 1e-3  # a box that is within this of 0 counts as touching it
 Number = int | float | Fraction
 Span = Number | tuple[Number, Number]  # a point, or the two ends of an interval
 
@@ -49,7 +49,8 @@ def measured(name: str, expr: Any, at: Mapping[Any, Span] | None = None) -> Meas
         ValueError: a symbol has no value, a function is not in the list, or the value is not
             finite and real.
     """
-    return enclosed(name, *ends(enclose(expr, at)), proof=lambda: digest("formula", _WHY))
+    low, high = ends(enclose(expr, at))
+    return enclosed(name, low, high, proof=lambda: _written({"text": expr}, at))
 
 
 def ends(x: Interval) -> tuple[float, float]:
@@ -71,6 +72,7 @@ def supremum(
     span: tuple[Number, Number],
     at: Mapping[Any, Span] | None = None,
     *,
+    near: tuple[Any, str] | None = None,
     below: Number | None = None,
     gap: float = 1e-3,
     most: int = 20_000,
@@ -81,21 +83,14 @@ def supremum(
         expr: as for ``measured``; or a callable from an interval (a pair of floats) to an
             enclosure of its image, such as ``enclose`` gives.
         span: the closed interval of x, a bounded one.
+        near: an expression whose range over an interval around 0 holds the values of ``expr`` in
+            it, for one that is 0/0 there, and the theorem that says so.
         below: stop as soon as the supremum is known to be at most this, or above it.
         gap: stop when it is known up to this fraction of its size (or this, near zero).
         most: evaluations after which the enclosure is returned as wide as it is.
     """
-    values = {sp.sympify(k): _span(v) for k, v in (at or {}).items()}
-    symbol = sp.sympify(x)
-    if callable(expr):
-        value = expr
-    else:
-        code = _compiled(sp.sympify(expr), frozenset((*values, symbol)))
-
-        def value(part: tuple[float, float]) -> Interval:
-            return code({**values, symbol: _span(part)})
-
-    best, heap, count = -math.inf, [(-math.inf, 0, ends(_span(span)))], 0
+    value = expr if callable(expr) else _over(expr, x, at, near)
+    best, where, heap, count = -math.inf, 0.0, [(-math.inf, 0, ends(_span(span)))], 0
     while True:
         top, _, part = heapq.heappop(heap)
         if -top <= best + gap * max(1.0, abs(best)) or count >= most:
@@ -103,11 +98,70 @@ def supremum(
         if below is not None and (-top <= below or best > below):
             break
         middle = (part[0] + part[1]) / 2
-        best = max(best, ends(value((middle, middle)))[0])
+        best, where = max((best, where), (ends(value((middle, middle)))[0], middle))
         for half in ((part[0], middle), (middle, part[1])):
             count += 1
             heapq.heappush(heap, (-ends(value(half))[1], count, half))
-    return enclosed(name, best, max(-top, best), proof=lambda: digest("supremum", _WHY))
+
+    def proof() -> Plain:
+        if callable(expr):
+            return digest("supremum", "of a function, not of a formula")
+        texts = {"text": expr} if near is None else {"text": expr, "near": near[0]}
+        cuts = sorted({end for box in (part, *(box for *_, box in heap)) for end in box})
+        rest = {"points": " ".join(map(as_text, cuts)), "best": as_text(where)}
+        return _written(texts, at, x, **rest, **({"by": near[1]} if near else {}))
+
+    return enclosed(name, best, max(-top, best), proof=proof)
+
+
+def _over(
+    expr: Any, x: Any, at: Mapping[Any, Span] | None, near: tuple[Any, str] | None
+) -> Callable[[tuple[float, float]], Interval]:
+    """The image of an interval of x."""
+    values = {sp.sympify(k): _span(v) for k, v in (at or {}).items()}
+    symbol = sp.sympify(x)
+    known = frozenset((*values, symbol))
+    code = _compiled(sp.sympify(expr), known)
+    around = _compiled(sp.sympify(near[0]), known) if near else code
+
+    def value(part: tuple[float, float]) -> Interval:
+        low, high = part
+        if near and (low <= 0 <= high or max(abs(low), abs(high)) < NEAR):
+            return around({**values, symbol: _span((min(low, 0.0), max(high, 0.0)))})
+        return code({**values, symbol: _span(part)})
+
+    return value
+
+
+def _written(
+    texts: Mapping[str, Any], at: Mapping[Any, Span] | None, over: Any = None, **rest: str
+) -> Plain:
+    """Formulas as text in v0, v1, ... with the values of those, for a checker to evaluate."""
+    values = {sp.sympify(k): v for k, v in (at or {}).items()}
+    symbols = [*values, *([] if over is None else [sp.sympify(over)])]
+    plain = {s: sp.Symbol(f"v{k}") for k, s in enumerate(symbols)}
+    kind = "formula" if over is None else "supremum"
+    exprs = {key: sp.sympify(e) for key, e in texts.items()}
+    if sum(e.count_ops() for e in exprs.values()) > ROOM // 20:
+        return digest(kind, "a formula longer than a record carries")
+    told: dict[str, Any] = {key: _text(e, plain) for key, e in exprs.items()}
+    known = {str(plain[s]): _ends_as_text(v) for s, v in values.items()}
+    told |= {"at": known, "symbols": [str(s) for s in symbols], **rest}
+    if over is not None:
+        told["over"] = str(plain[symbols[-1]])
+    if sum(map(len, map(str, told.values()))) > ROOM:
+        return digest(kind, "a formula longer than a record carries")
+    return {"kind": kind, **told}
+
+
+def _text(e: Any, plain: Mapping[Any, Any]) -> str:
+    exact = {f: sp.Rational(f) for f in e.atoms(sp.Float)}
+    return str(e.xreplace({**exact, **plain}))
+
+
+def _ends_as_text(v: Span) -> list[str]:
+    low, high = v if isinstance(v, tuple) else (v, v)
+    return [as_text(Fraction(low)), as_text(Fraction(high))]
 
 
 Code = Callable[[Mapping[Any, Interval]], Interval]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog, nnls
 
 from grokverify._evidence import Measurement, enclosed
+from grokverify._proved import Plain, written
 
 Array = NDArray[np.float64]
 DUAL = {1.0: math.inf, 2.0: 2.0, math.inf: 1.0}
@@ -138,13 +139,19 @@ def margin_enclosure(name: str, X: Any, separator: Separator) -> Measurement:
         sum((r[k] * s for r, s in zip(data, a, strict=True)), Fraction(0)) for k in range(len(w))
     ]
     total = sum(a, Fraction(0))
+    plain = {"kind": "margin", "norm": f"{separator.norm:g}"}
+
+    def proof() -> Plain:
+        told = written(plain, matrix=data, w=[w], multipliers=[a])
+        return {k: v[0] if k in ("w", "multipliers") else v for k, v in told.items()}
+
     if separator.norm == 2:
         low, high = q * q / _square(w), _square(pulled) / total**2
-        return enclosed(name, _outward(low, -1, 2), _outward(high, 1, 2))
+        return enclosed(name, _outward(low, -1, 2), _outward(high, 1, 2), proof=proof)
     size = {1.0: lambda v: sum(map(abs, v)), math.inf: lambda v: max(map(abs, v))}
     low = q / size[separator.norm](w)
     high = size[DUAL[separator.norm]](pulled) / total
-    return enclosed(name, _outward(low, -1, 1), _outward(high, 1, 1))
+    return enclosed(name, _outward(low, -1, 1), _outward(high, 1, 1), proof=proof)
 
 
 def path_constant(multipliers: Any) -> float:

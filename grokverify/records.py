@@ -7,18 +7,20 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from grokverify._curves import Series
+from grokverify._difference import KINDS as KINDS, Difference as Difference, diff as diff
 from grokverify._evidence import Grade, Measurement, Row, Truth
 from grokverify._tally import Certificate, Decision, Tally
 from grokverify._verdict import COVERAGES, Outcome, Record, Verdict
 
 SCHEMA = 1
+_CLOSES = '{"closes": '
 
 
 def schema() -> dict[str, Any]:
@@ -62,13 +64,25 @@ def from_json(line: str) -> Record:
         raise BadRecord(f"a field is missing or malformed ({type(e).__name__}: {e})") from None
 
 
-def write(path: str | Path, records: Iterable[Record]) -> None:
+def write(path: str | Path, records: Iterable[Record], *, closed: bool = True) -> None:
     """Replace the file by these records, or leave it untouched.
+
+    Args:
+        closed: end with a line that counts the records and hashes their lines, so that none can
+            go missing; False where more will be appended.
 
     Raises:
         OSError: the folder cannot be written or the disk is full; the old file is still there.
     """
-    write_text(path, "".join(to_json(r) + "\n" for r in records))
+    lines = [to_json(r) for r in records]
+    ending = [_closing(lines)] if closed else []
+    write_text(path, "".join(line + "\n" for line in lines + ending))
+
+
+def _closing(lines: Sequence[str]) -> str:
+    told = [len(lines), hashlib.sha256("".join(lines).encode()).hexdigest()]
+    body: dict[str, Any] = {"closes": told, "schema": SCHEMA}
+    return json.dumps({**body, "seal": _seal(body)})
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -104,14 +118,24 @@ def append(path: str | Path, record: Record) -> None:
 def read(path: str | Path) -> tuple[list[Record], list[str]]:
     """The readable records of a file, the last one of each claim, and what was wrong elsewhere.
 
+    What is wrong: a line that is no record, or lines that the closing one does not count.
+
     Raises:
         OSError: there is no such file, or it may not be read.
     """
     found: dict[str, Record] = {}
     problems = []
     text = Path(path).read_bytes().decode("utf-8", errors="replace")
+    before: list[str] = []  # the lines that a closing line counts
     for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
+        if line.startswith(_CLOSES):
+            if line != _closing(before):
+                problems.append(
+                    f"{path}, line {number}: it counts other lines than the {len(before)} before "
+                    "it. Some are missing, altered or added: run the claims again."
+                )
+        elif line.strip():
+            before.append(line)
             try:
                 record = from_json(line)
             except BadRecord as e:
@@ -119,75 +143,6 @@ def read(path: str | Path) -> tuple[list[Record], list[str]]:
             else:
                 found[record.claim] = record
     return list(found.values()), problems
-
-
-KINDS = (  # of differences, the most important first
-    "new refutation",
-    "verdict",
-    "removed",
-    "disjoint constant",
-    "constant",
-    "assumptions",
-    "statement",
-    "added",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One way in which two runs differ; ``regression`` makes ``grokverify diff`` exit with 1."""
-
-    claim: str
-    what: str
-    regression: bool
-    kind: str
-
-
-def diff(old: Iterable[Record], new: Iterable[Record]) -> list[Difference]:
-    """What changed between two runs: regressions first, then in the order of ``KINDS``.
-
-    Exact and symbolic constants must agree exactly, statistical ones must agree for equal seed
-    and effort or overlap, empirical ones up to 1e-6 relative and 1e-9 absolute.
-    """
-    before, after = ({r.claim: r for r in run} for run in (old, new))
-    found = []
-    for claim in sorted(set(before) | set(after)):
-        a, b = before.get(claim), after.get(claim)
-        if a is None or b is None:
-            kind = "added" if a is None else "removed"
-            found.append(Difference(claim, kind, b is None, kind))
-            continue
-        if a.verdict is not b.verdict:
-            what = f"verdict {a.verdict.value} -> {b.verdict.value}"
-            kind = "new refutation" if b.verdict is Verdict.REFUTED else "verdict"
-            found.append(Difference(claim, what, not b.as_expected, kind))
-        if (a.hypotheses, a.assumes) != (b.hypotheses, b.assumes):
-            what = "its hypotheses or assumptions changed"
-            found.append(Difference(claim, what, False, "assumptions"))
-        if a.statement != b.statement:
-            found.append(Difference(claim, "its statement changed", False, "statement"))
-        for what, hard in _constants(a, b):
-            kind = "disjoint constant" if hard else "constant"
-            found.append(Difference(claim, what, hard, kind))
-    return sorted(found, key=lambda d: (not d.regression, KINDS.index(d.kind), d.claim, d.what))
-
-
-def _constants(a: Record, b: Record) -> Iterable[tuple[str, bool]]:
-    theirs = {(o.check, m.name): m for o in b.checks for m in o.constants}
-    for o in a.checks:
-        for m in o.constants:
-            n = theirs.get((o.check, m.name))
-            if n is not None and _apart(m, n):
-                yield f"{o.check}: {m} -> {n}", m.hi < n.lo or n.hi < m.lo
-
-
-def _apart(m: Measurement, n: Measurement) -> bool:
-    if m.grade is Grade.EMPIRICAL or n.grade is Grade.EMPIRICAL:
-        pairs = ((float(m.lo), float(n.lo)), (float(m.hi), float(n.hi)))
-        return not all(math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9) for x, y in pairs)
-    if m.grade in (Grade.STATISTICAL, Grade.CERTIFIED):
-        return m.hi < n.lo or n.hi < m.lo
-    return (m.lo, m.hi) != (n.lo, n.hi)
 
 
 def encode(value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import sympy as sp
 
 from grokverify._evidence import Measurement
-from grokverify.enclosure import Interval, enclose, supremum
+from grokverify.enclosure import supremum
 
 L = sp.Symbol("l")
 
@@ -65,12 +65,7 @@ def excess(
     square_of_nu = sp.sympify(nu) ** 2
     ratio, curvature = 2 * K / (square_of_nu * L**2), sp.diff(slope, L) / square_of_nu
 
-    def value(part: tuple[float, float]) -> Interval:
-        low, high = part
-        if low <= 0 <= high or max(abs(low), abs(high)) < 1e-3:
-            return enclose(curvature, {L: (min(low, 0.0), max(high, 0.0))})
-        return enclose(ratio, {L: (low, high)})
-
     end = 1 / Fraction(alpha)
     start = 0 if sp.expand(K.subs(L, -L) - K) == 0 else -end  # an even K repeats itself
-    return supremum(name, value, L, (start, end), gap=gap, below=below)
+    near = (curvature, "Taylor: 2 K / l^2 is a mean of K'', as K(0) = K'(0) = 0")
+    return supremum(name, ratio, L, (start, end), near=near, gap=gap, below=below)

@@ -284,5 +284,6 @@ def test_doctor_examines_this_machine(capsys):
 
 def test_records_are_json_lines(go):
     go(TRUE)
-    (line,) = Path("out/records.jsonl").read_text().splitlines()
+    line, last = Path("out/records.jsonl").read_text().splitlines()
     assert json.loads(line)["verdict"] == "verified"
+    assert json.loads(last)["closes"][0] == 1

@@ -67,19 +67,20 @@ def command(*words, **options):
 def test_a_damaged_record_is_told_and_its_claim_runs_again(folder, capsys, damage):
     assert main(RUN) == 0
     path = Path("out/records.jsonl")
-    first, second = path.read_text().splitlines()
+    first, second, last = path.read_text().splitlines()
     where = second.index("verified")
     bad = {
         "byte": second[:where] + "V" + second[where + 1 :],
         "cut": second[: len(second) // 2],
         "schema": json.dumps({**json.loads(second), "schema": 99}),
     }
-    path.write_text(f"{first}\n{bad[damage]}\n")
+    path.write_text(f"{first}\n{bad[damage]}\n{last}\n")
     capsys.readouterr()
     assert main([*RUN, "--resume"]) == 0
     told = capsys.readouterr()
     assert "out/records.jsonl, line 2" in told.err
     assert "It is ignored." in told.err
+    assert "line 3: it counts other lines than the 2 before it" in told.err
     assert "resuming: 1 of 2 records are still good" in told.out
     found, problems = records.read(path)
     assert [r.verdict for r in found] == [Verdict.VERIFIED] * 2
