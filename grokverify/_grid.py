@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from typing import Any
 from grokverify._lab import Lab
 from grokverify._ongoing import LOSSES, Job, worker_replaced
 
+WORTH = 0.2  # seconds that a job should take at least: what goes around it then costs little
 Done = tuple["Block", dict[str, Any], float]
 
 
@@ -33,9 +35,13 @@ class Block:
     case: tuple[tuple[str, Any], ...]
     seeds: tuple[int, ...]
 
-    def job(self, ref: str, lab: Lab) -> Job:
-        more = {"check": self.check, "case": dict(self.case), "seeds": list(self.seeds)}
-        return Job("measure", ref, lab, more)
+    @property
+    def kind(self) -> tuple[Any, ...]:
+        """Blocks of one kind and one number of seeds cost about the same."""
+        return self.check, self.case, len(self.seeds)
+
+    def plain(self) -> dict[str, Any]:
+        return {"check": self.check, "case": dict(self.case), "seeds": list(self.seeds)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +49,8 @@ class Cost:
     """What the blocks of one case of one check cost.
 
     ``instance`` is the median of the seconds that the worker spent on one seed, ``block`` that on a
-    full block, and ``around`` the median of what sending, waiting and answering added to a block.
+    full block, and ``around`` the median of what sending, waiting and answering added to a block;
+    blocks that went out in one job share it.
     """
 
     check: str
@@ -93,29 +100,58 @@ def spread(
 ) -> Iterator[Done]:
     """Observe blocks on an executor; each with its answer and the seconds until it came.
 
-    In order of completion. A worker that the executor replaces costs nothing but time; a block that
-    is lost for another reason has that as its answer, for each of its seeds.
+    In order of completion. Blocks of which the like took a moment go out several to a job, so that
+    sending and waiting are paid once for all of them. A worker that the executor replaces costs
+    nothing but time; a block that is lost alone for another reason has that as its answer, for each
+    of its seeds.
     """
     waiting = list(reversed(todo))
+    known: dict[tuple[Any, ...], float] = {}  # seconds of the last block of a kind
     lost: Counter[Block] = Counter()
-    futures: dict[Future[str], tuple[Block, float]] = {}
+    futures: dict[Future[str], tuple[list[Block], float]] = {}
     while waiting or futures:
         while waiting and len(futures) < at_once:
-            block = waiting.pop()
+            some = _together(waiting, known, lost, at_once)
+            job = Job("measure", ref, lab, {"blocks": [block.plain() for block in some]})
             since = time.perf_counter()
-            futures[executor.submit(task, block.job(ref, lab))] = (block, since)
+            futures[executor.submit(task, job)] = (some, since)
         for future in wait(futures, return_when=FIRST_COMPLETED).done:
-            block, since = futures.pop(future)
+            some, since = futures.pop(future)
             try:
-                answer = json.loads(future.result())
+                answers = json.loads(future.result())
             except Exception as e:
-                lost[block] += 1
-                if worker_replaced(e) and lost[block] <= LOSSES:
-                    waiting.append(block)
+                lost.update(some)
+                if len(some) > 1 or (worker_replaced(e) and lost[some[0]] <= LOSSES):
+                    waiting += reversed(some)
                     continue
                 why = [{"error": f"{type(e).__name__}: {e.args[0] if e.args else ''}"}]
-                answer = {"seen": [why for _ in block.seeds], "seconds": []}
-            yield block, answer, time.perf_counter() - since
+                answers = [{"seen": [why for _ in some[0].seeds], "seconds": []}]
+            spent = [sum(answer["seconds"]) for answer in answers]
+            around = (time.perf_counter() - since - sum(spent)) / len(some)
+            for block, answer, own in zip(some, answers, spent, strict=True):
+                known[block.kind] = own
+                yield block, answer, own + around
+
+
+def _together(
+    waiting: list[Block],
+    known: Mapping[tuple[Any, ...], float],
+    lost: Mapping[Block, int],
+    at_once: int,
+) -> list[Block]:
+    """Take the blocks of the next job: together they take about ``WORTH``, where that is known.
+
+    Never so many that a worker would have nothing to do; a block that was lost goes alone.
+    """
+    most = max(1, len(waiting) // (2 * at_once))
+    some = [waiting.pop()]
+    spent = known.get(some[0].kind, math.inf)
+    while waiting and len(some) < most and not (lost.get(some[0]) or lost.get(waiting[-1])):
+        spent += known.get(waiting[-1].kind, math.inf)
+        if spent > WORTH:
+            break
+        some.append(waiting.pop())
+    return some
 
 
 def lines(done: Sequence[Done]) -> list[dict[str, Any]]:

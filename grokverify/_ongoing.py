@@ -25,7 +25,7 @@ class Job:
     """What a worker is asked to do with one claim, in plain data.
 
     ``do`` is "verify" for a whole claim; or "plan", then "observe" for each of its units, then
-    "fold"; or "measure" for a block of a sweep over sizes. ``more`` holds JSON values.
+    "fold"; or "measure" for blocks of a sweep over sizes. ``more`` holds JSON values.
     """
 
     do: str

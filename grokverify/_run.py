@@ -61,7 +61,8 @@ def perform(job: Job) -> str:
     if job.do == "observe":
         return json.dumps(to_plain(observe(claim, job.lab, Unit.of(job.more["unit"]))))
     if job.do == "measure":
-        return json.dumps(measure(claim, job.lab, **job.more), allow_nan=False)
+        found = [measure(claim, job.lab, **block) for block in job.more["blocks"]]
+        return json.dumps(found, allow_nan=False)
     if job.do == "fold":
         seen = {name: from_plain(body) for name, body in job.more["seen"].items()}
         return to_json(fold(claim, job.lab, seen, ref=job.ref))

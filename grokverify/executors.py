@@ -36,14 +36,29 @@ def local(workers: int) -> Executor:
 
 
 def dask(workers: int) -> Executor:
-    """A dask.distributed cluster on this machine, over loopback.
+    """A dask.distributed cluster inside this process: scheduler and workers are threads.
 
-    For a cluster that runs already, write a factory of your own around its ``Client``:
-    ``return Client(address).get_executor(pure=False, retries=0)``.
+    The work is done in supervised children all the same, so that processes for the workers would
+    only add messages. For a cluster that runs already, write a factory of your own around its
+    ``Client``: ``return Client(address).get_executor(pure=False, retries=0)``.
 
     Raises:
         ImportError: dask.distributed is missing; install ``grokverify[dask]``.
     """
+    return _cluster(workers, processes=False, dashboard_address=None)
+
+
+def dask_processes(workers: int) -> Executor:
+    """The same with a process for every worker and messages over loopback, as on several machines.
+
+    Raises:
+        ImportError: dask.distributed is missing; install ``grokverify[dask]``.
+    """
+    port = "127.0.0.1:0"  # any free one: several runs may share a machine
+    return _cluster(workers, host="127.0.0.1", dashboard_address=port)
+
+
+def _cluster(workers: int, **more: Any) -> Executor:
     try:
         settings: Any = importlib.import_module("dask.config")
         distributed: Any = importlib.import_module("distributed")
@@ -58,12 +73,7 @@ def dask(workers: int) -> Executor:
             "distributed.deploy.lost-worker-timeout": "1 hour",
         }
     )
-    cluster = distributed.LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address="127.0.0.1:0",  # any free port: several runs may share a machine
-    )
+    cluster = distributed.LocalCluster(n_workers=workers, threads_per_worker=1, **more)
     client = distributed.Client(cluster)
     executor = client.get_executor(pure=False, retries=0)
     return _Closing(executor, client, cluster)

@@ -171,7 +171,7 @@ def test_a_worker_that_is_replaced_costs_nothing(ref):
 
 def test_a_lost_block_is_an_error_for_each_of_its_seeds(ref):
     def dies(job):
-        if 2 in job.more["seeds"]:
+        if any(2 in block["seeds"] for block in job.more["blocks"]):
             raise RuntimeError("no power")
         return perform(job)
 
@@ -241,13 +241,51 @@ def test_the_command_says_what_is_wrong(ref, capsys, words, text):
     assert not Path("out").exists()
 
 
+class Counts(executors._Serial):
+    def __init__(self):
+        self.jobs = []
+
+    def submit(self, task, job):
+        self.jobs.append([tuple(b["seeds"]) for b in job.more["blocks"]])
+        return super().submit(task, job)
+
+
+def test_cheap_blocks_share_a_job_and_dear_ones_do_not(ref, monkeypatch):
+    monkeypatch.setattr("grokverify._grid.WORTH", 1e9)
+    pool = Counts()
+    found = swept(ref, {"p": [3], "h": [2]}, range(40), 1, pool, at_once=2)
+    assert pool.jobs[0] == [(0,)], "what a block costs is not known yet"
+    assert len(pool.jobs[2]) > 5
+    assert max(map(len, pool.jobs)) <= 10, "the others would have nothing to do"
+    assert [s for job in pool.jobs for s in job] == [(k,) for k in range(40)]
+    assert all(wall >= sum(answer["seconds"]) for _, answer, wall in found)
+    monkeypatch.setattr("grokverify._grid.WORTH", 0.0)
+    again = Counts()
+    assert lines(swept(ref, {"p": [3], "h": [2]}, range(40), 1, again)) == lines(found)
+    assert {len(job) for job in again.jobs} == {1}
+
+
+def test_of_a_lost_job_each_block_is_tried_alone(ref, monkeypatch):
+    monkeypatch.setattr("grokverify._grid.WORTH", 1e9)
+
+    def dies(job):
+        if any(7 in block["seeds"] for block in job.more["blocks"]):
+            raise RuntimeError("no power")
+        return perform(job)
+
+    pool = Counts()
+    done = swept(ref, {"p": [3], "h": [2]}, range(30), 1, pool, task=dies)
+    assert [w["seed"] for w in lines(done) if "error" in w] == [7]
+    assert sum((7,) in job for job in pool.jobs) == 2, "with others, and alone"
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [2, 4])
-def test_dask_gives_the_table_of_a_serial_run(ref, workers):
+@pytest.mark.parametrize(("name", "workers"), [("dask", 2), ("dask_processes", 2), ("dask", 4)])
+def test_dask_gives_the_table_of_a_serial_run(ref, name, workers):
     pytest.importorskip("distributed")
     words = ["sweep", ref, "--grid", "p=3,5,23", "h=2,16", "--seeds", "8", "--block", "3"]
     assert main([*words, "--no-isolate", "--executor", "grokverify.executors:serial"]) == 0
     serial = Path("reports/sweep/measurements.jsonl").read_bytes()
-    pool = ["--executor", "grokverify.executors:dask", "--workers", str(workers)]
+    pool = ["--executor", f"grokverify.executors:{name}", "--workers", str(workers)]
     assert main([*words, *pool, "--out", "dask"]) == 0
     assert Path("dask/measurements.jsonl").read_bytes() == serial

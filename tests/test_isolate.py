@@ -176,7 +176,7 @@ def test_resume_runs_again_what_changed(claims, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["serial", "local", "dask"])
+@pytest.mark.parametrize("name", ["serial", "local", "dask", "dask_processes"])
 def test_every_executor_gives_the_same_records_and_survives_a_crash(claims, name):
     path = claims("os._exit(7)")
     command = [sys.executable, "-m", "grokverify", "run", path, "--out", name]

@@ -100,9 +100,9 @@ def disturbed(name, seconds, *words):
 @pytest.mark.slow
 @pytest.mark.fault(4)
 @pytest.mark.parametrize("split", ["always", "never"])
-@pytest.mark.parametrize("name", ["local", "dask"])
+@pytest.mark.parametrize("name", ["local", "dask", "dask_processes"])
 def test_killing_workers_changes_no_record(undisturbed, name, split):
-    if name == "dask":
+    if name.startswith("dask"):
         pytest.importorskip("distributed")
     found, kills = disturbed(name, 5.0, "--split", split)
     assert kills, "the run was over before anything was killed"
@@ -112,9 +112,9 @@ def test_killing_workers_changes_no_record(undisturbed, name, split):
 @pytest.mark.slow
 @pytest.mark.fault(16)
 @pytest.mark.parametrize("workers", [1, 2, 3])
-@pytest.mark.parametrize("name", ["local", "dask"])
+@pytest.mark.parametrize("name", ["local", "dask", "dask_processes"])
 def test_any_number_of_workers_gives_the_serial_records(undisturbed, name, workers):
-    if name == "dask":
+    if name.startswith("dask"):
         pytest.importorskip("distributed")
     found, _ = disturbed(name, 1e9, "--split", "always", "--workers", str(workers))
     assert found == undisturbed

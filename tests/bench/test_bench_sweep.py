@@ -23,9 +23,9 @@ claim = Claim(id="t/one", source=Source("P", "1"), statement="s", checks=(one,),
 
 
 @pytest.mark.parametrize("workers", [2, 4])
-@pytest.mark.parametrize("name", ["local", "dask"])
+@pytest.mark.parametrize("name", ["local", "dask", "dask_processes"])
 def test_a_block(benchmark, tmp_path, name, workers):
-    if name == "dask":
+    if name.startswith("dask"):
         pytest.importorskip("distributed", reason="dask.distributed is not installed")
     file = tmp_path / "claim.py"
     file.write_text(CLAIM)
@@ -34,12 +34,12 @@ def test_a_block(benchmark, tmp_path, name, workers):
     pool = getattr(executors, name)(workers)
 
     def go(count):
-        todo = _grid.blocks(["one"], {"p": list(range(count))}, [0], 1)
+        todo = _grid.blocks(["one"], {"p": [2, 3, 5, 7]}, range(count // 4), 1)
         run = _grid.spread(todo, f"{file}:claim", Lab(), pool, task=task, at_once=workers)
         return [wall - sum(answer["seconds"]) for _, answer, wall in run]
 
     try:
-        go(4 * workers)  # starts the processes
+        go(8 * workers)  # starts the processes
         seen = sorted(go(100))
         benchmark.pedantic(lambda: go(100), rounds=3)
     finally:
