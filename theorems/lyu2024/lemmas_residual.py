@@ -106,8 +106,8 @@ def completed(lab, alpha, lam, c, n=6, d=3):
 
 @check(lambda lab: [dict(sample=k) for k in range(lab.pick(smoke=1, quick=2))])
 def completion_as_printed(lab, sample, exponent=as_in_the_text):
-    """Matrix completion in its factors, lambda = alpha^-1/2, c = 1/4, alpha = 30 and 300."""
-    tops, c, p = [], 0.25, 0.5
+    """Matrix completion in its factors, lambda = alpha^-1/2, c = 1/2, alpha = 30 and 300."""
+    tops, c, p = [], 0.5, 0.5
     for alpha in (30.0, 300.0):
         s, _ = completed(lab, alpha, alpha**-p, c)
         tops.append(float(np.abs(s).max()) * alpha ** exponent(2, c, p))
@@ -117,8 +117,8 @@ def completion_as_printed(lab, sample, exponent=as_in_the_text):
 
 @check(lambda lab: [dict(sample=k) for k in range(lab.pick(smoke=1, quick=2))])
 def of_completion(lab, sample, exponent=by_the_bound, factor=1.0):
-    """The factors themselves, lambda = alpha^-1/2, c = 1/4, alpha = 30 and 300."""
-    gaps, c, p = [], 0.25, 0.5
+    """The factors themselves, lambda = alpha^-1/2, c = 1/2, alpha = 30 and 300."""
+    gaps, c, p = [], 0.5, 0.5
     for alpha in (30.0, 300.0):
         s, law = completed(lab, alpha, alpha**-p, c)
         scaled = s * alpha ** exponent(2, c, p)
