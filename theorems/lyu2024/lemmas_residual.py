@@ -124,7 +124,7 @@ def of_completion(lab, sample, exponent=by_the_bound, factor=1.0):
         scaled = s * alpha ** exponent(2, c, p)
         gaps.append(float(np.abs(scaled - factor * law).max() / np.abs(law).max()))
     yield row(sample=sample, first=gaps[0], last=gaps[1])
-    yield approx("distance of the scaled residuals from their law", gaps[1]).at_most(0.05)
+    yield approx("distance of the scaled residuals from their law", gaps[1]).at_most(0.01)
 
 
 @check(triples)
@@ -193,7 +193,7 @@ residual = Claim(
         law_of_residuals.but(factor=0.99),
         law_of_residuals.but(target=0.98),
         law_of_residuals.but(exponent=one_tenth_more),
-        of_completion.but(factor=0.9),
+        of_completion.but(factor=0.98),
         order.but(exponent=one_tenth_more),
     ),
     corrects=("lyu2024/regression-residual-printed",),
