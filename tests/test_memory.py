@@ -122,3 +122,12 @@ def test_a_kernel_that_plans_with_it_gives_the_same_numbers(lab):
     x = inputs(7, lab.subset("x", 343, 60))
     whole = entk(W, V, x, memory=lab.memory)
     torch.testing.assert_close(entk(W, V, x, memory=200_000), whole, rtol=1e-12, atol=1e-12)
+
+
+def test_kernels_plan_with_what_their_device_has_unless_told_otherwise(lab, monkeypatch):
+    W, V = lab.normal("W", 40, 14), lab.normal("V", 7, 40)
+    x = inputs(7, lab.subset("x", 343, 60))
+    monkeypatch.setattr("grokverify.kernels._entk.budget", lambda device: {"cpu": 40_000}[device])
+    with pytest.raises(ValueError, match=r"but memory=4e-05 GB\. Raise memory, ask for some rows"):
+        entk(W, V, x)
+    assert entk(W, V, x, memory=lab.memory).shape == (60, 60)

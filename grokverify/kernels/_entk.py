@@ -17,6 +17,7 @@ import torch
 
 from grokverify.kernels._inputs import Inputs, pairs
 from grokverify.linalg.certified import gamma, require_ieee
+from grokverify.memory import budget
 
 GIGABYTE = 10**9
 _LEAST = 8  # hidden units taken at a time at least; the rounding bound counts on it
@@ -29,7 +30,7 @@ def entk(
     x: Inputs,
     y: Inputs | None = None,
     *,
-    memory: int = 2 * GIGABYTE,
+    memory: int | None = None,
 ) -> torch.Tensor:
     """The eNTK in the closed form of Proposition B.6, from the one-hot structure of the inputs.
 
@@ -41,7 +42,7 @@ def entk(
             while every entry of K stays below 2^63 (on the CPU: CUDA has no integer products).
         x, y: n and n' inputs; y is x where it is left out.
         memory: bytes that the result and the work for it may take; hidden units are taken in
-            parts to keep to it.
+            parts to keep to it. What ``Lab.memory`` says of the device of W, if left out.
 
     Returns:
         (..., n, n') of the dtype of W.
@@ -64,7 +65,7 @@ def entk_rounding(W: torch.Tensor, V: torch.Tensor, x: Inputs) -> torch.Tensor:
     """
     require_ieee(W, V)
     h = W.shape[-2]
-    size = _summed(W, V, x, None, 2 * GIGABYTE, magnitude=True)
+    size = _summed(W, V, x, None, None, magnitude=True)
     return size.mul_(2 * gamma(h + 16)).add_(h * 2.0**-1000)
 
 
@@ -74,7 +75,7 @@ def entk_classification(
     x: tuple[Any, Any],
     y: tuple[Any, Any] | None = None,
     *,
-    memory: int = 2 * GIGABYTE,
+    memory: int | None = None,
 ) -> torch.Tensor:
     """The matrix-valued eNTK of the p logits f(theta; (a, b)) of Section 4: a p x p block per pair.
 
@@ -85,7 +86,7 @@ def entk_classification(
     Args:
         W: (h, 2p) floats. V: (p, h) floats.
         x, y: summands (a, b) of n and n' inputs; y is x where it is left out.
-        memory: bytes that the result and the work for it may take.
+        memory: bytes that the result and the work for it may take; by default as for ``entk``.
 
     Returns:
         (n, n', p, p).
@@ -152,7 +153,13 @@ def entk_limit(
 
 
 def _summed(
-    W: torch.Tensor, V: torch.Tensor, x: Inputs, y: Inputs | None, memory: int, *, magnitude: bool
+    W: torch.Tensor,
+    V: torch.Tensor,
+    x: Inputs,
+    y: Inputs | None,
+    memory: int | None,
+    *,
+    magnitude: bool,
 ) -> torch.Tensor:
     if not W.is_floating_point():
         W, V = W.cpu(), V.cpu()
@@ -179,7 +186,12 @@ def _summed(
 
 
 def _parts(
-    W: torch.Tensor, V: torch.Tensor, per_unit: int, K: torch.Tensor, memory: int, extra: int = 0
+    W: torch.Tensor,
+    V: torch.Tensor,
+    per_unit: int,
+    K: torch.Tensor,
+    memory: int | None,
+    extra: int = 0,
 ) -> Iterator[slice]:
     """The hidden units in parts, for which ``per_unit`` numbers each fit beside the result K."""
     h = W.shape[-2]
@@ -188,6 +200,7 @@ def _parts(
             f"W has shape {tuple(W.shape)} and V {tuple(V.shape)}: for W of shape (h, 2p), V must "
             "be (p, h)."
         )
+    memory = budget(str(K.device)) if memory is None else memory
     left = memory // K.element_size() - K.numel() - extra
     step = min(h, left // max(1, per_unit))
     if h and step < min(h, _LEAST):
