@@ -92,6 +92,7 @@ class Batch:
         try:
             with Progress(todo, self.workers, self._last_time()) as progress:
                 for record in self._verify(todo):
+                    record = self._as_listed(record)
                     self.done.append(record)
                     records.append(self._partial, record)
                     told = f"[{len(self.done):>3}/{len(refs)}] {line(record, colour=_colour())}"
@@ -110,6 +111,14 @@ class Batch:
             signal.signal(signal.SIGTERM, previous)
         self.done.sort(key=lambda r: (order.get(r.ref, len(order)), r.claim))
         return self._close(time.perf_counter() - start)
+
+    def _as_listed(self, record: Record) -> Record:
+        """A record under the id that the ledger gives its reference; else an error."""
+        listed = self.ids.get(record.ref, record.claim)
+        if record.claim == listed:
+            return record
+        why = f"the ledger calls {record.ref} {listed!r}, but its claim has the id {record.claim!r}"
+        return failed(record.ref, self.lab, why, "", claim=listed)
 
     def _last_time(self) -> dict[str, float]:
         """Seconds that each claim took in the earlier run of this folder, for the progress line."""
@@ -201,7 +210,10 @@ class Batch:
         except Exception:
             return False
         here = describe(self.lab.device)
-        wanted = {**record.lab, "device": self.lab.device, "path": self.lab.path}
+        device = str(record.lab["device"])
+        if device.split(":")[0] == self.lab.device.split(":")[0]:
+            device = self.lab.device  # one of several of a kind
+        wanted = {**record.lab, "device": device, "path": self.lab.path}
         return (
             record.verdict is not Verdict.ERROR
             and record.claim == claim.id

@@ -75,16 +75,29 @@ class Check:
 
         It never speaks for the whole claim: the badge shows a check of the whole statement or,
         where there is none, the weakest clause.
+
+        Raises:
+            ValueError: the clause is empty.
         """
+        self._told("part", clause)
         return replace(self, clause=clause)
 
     def asymptotic(self, residual: str) -> Check:
         """Mark a limit: the check must yield a measurement named ``residual``."""
+        self._told("asymptotic", residual)
         return replace(self, coverage="asymptotic", names=residual)
 
     def existential(self, constant: str) -> Check:
         """Mark a "there is a C": the check must yield a measurement named ``constant``."""
+        self._told("existential", constant)
         return replace(self, coverage="existential", names=constant)
+
+    def _told(self, what: str, text: str) -> None:
+        if not text.strip():
+            raise ValueError(
+                f"{self.name}.{what}({text!r}) names nothing. Name the clause of the statement, "
+                "or the measurement, that it is about."
+            )
 
     def cases(self, lab: Lab) -> Mapping[str, Any] | tuple[dict[str, Any], ...]:
         """The quantifier at this lab: strategies to sample, or a tuple of cases to exhaust."""
@@ -193,6 +206,12 @@ class Claim:
         twice = sorted({n for n in names if names.count(n) > 1})
         if twice:
             raise ValueError(f"{self.id} has two checks or controls called {_short(twice[0])}.")
+        for c in self.checks:
+            if c.must:
+                raise ValueError(
+                    f"{self.id}: {_short(c.name)} is a control among the checks. It belongs into "
+                    "'controls', beside the check that it changes."
+                )
         for c in self.controls:
             if c.breaks not in {own.name for own in self.checks}:
                 raise ValueError(

@@ -13,6 +13,7 @@ from typing import Any
 
 from grokverify._proved import Proof, Proved
 
+HAIR = Fraction(1, 10**12)  # of a float bound: it may be rounded by as much where it is computed
 Number = int | float | Fraction  # Python compares these exactly, also across types
 
 
@@ -122,7 +123,13 @@ class Comparison:
 
     @property
     def grade(self) -> Grade:
-        return min(self.left.grade, self.right.grade)
+        """That of the weaker side; EMPIRICAL where only the rounding of a float bound decides."""
+        a, b = self.left, self.right
+        if isinstance(b.lo, float) and b.grade is Grade.SYMBOLIC and not b.lo.is_integer():
+            end = a.lo if self.relation == ">=" else a.hi
+            if math.isfinite(end) and 0 < abs(Fraction(end) - Fraction(b.lo)) <= HAIR * abs(b.lo):
+                return Grade.EMPIRICAL
+        return min(a.grade, b.grade)
 
     @property
     def risk(self) -> float:
@@ -163,8 +170,16 @@ def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
 def enclosed(
     name: str, lo: Any, hi: Any, *, unit: str = "", proof: Proof | None = None
 ) -> Measurement:
-    """A number between two rigorous bounds. For tools that bound every rounding error."""
+    """A number between two rigorous bounds. For tools that bound every rounding error.
+
+    Raises:
+        ValueError: there is no number between them.
+    """
     low, high = plain(name, lo), plain(name, hi)
+    if low == math.inf or high == -math.inf:
+        raise ValueError(
+            f"{name!r} is enclosed in [{low}, {high}], which holds no number. Something overflowed."
+        )
     return Measurement(name, low, high, Grade.CERTIFIED, unit=unit, proof=proof)
 
 
@@ -206,6 +221,11 @@ def _given(bound: Number | Measurement) -> Measurement:
     if isinstance(bound, Measurement):
         return bound
     value = plain("bound", bound)
+    if value in (math.inf, -math.inf):
+        raise ValueError(
+            f"a number is compared with the bound {value}, which is met by all of them or by none. "
+            "Something overflowed; where the statement is empty, leave the case out."
+        )
     return Measurement("bound", value, value, Grade.SYMBOLIC)
 
 

@@ -6,6 +6,7 @@ What ``grokverify.enclosure`` evaluates formulas with; a few functions, at a fix
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -161,8 +162,9 @@ def fraction(raw: Any) -> Fraction:
 def outward(value: Fraction, side: int) -> float:
     try:
         guess = float(value)
-    except OverflowError:
-        return math.inf if value > 0 else -math.inf
+    except OverflowError:  # the largest float is the nearest one on the inner side
+        most = math.inf if value * side > 0 else sys.float_info.max
+        return most if value > 0 else -most
     while math.isfinite(guess) and side * (Fraction(guess) - value) < 0:
         guess = math.nextafter(guess, side * math.inf)
     return guess

@@ -28,9 +28,9 @@ class Skip(Exception):
 class _Refuted(Exception):
     """Ends a case at its first failing comparison; Hypothesis shrinks the case."""
 
-    def __init__(self, case: dict[str, Any], comparison: Comparison) -> None:
+    def __init__(self, case: dict[str, Any], lab: Lab, comparison: Comparison) -> None:
         super().__init__(str(comparison))
-        self.case, self.comparison = case, comparison
+        self.case, self.lab, self.comparison = case, lab, comparison
 
 
 class _Settled(BaseException):
@@ -83,6 +83,8 @@ def sweep(check: Check, lab: Lab, unit: Unit) -> Notes:
     except _Refuted as e:
         notes.ended, notes.witness = True, e.case
         notes.failing, notes.detail = e.comparison.name, str(e.comparison)
+        if not check.must:
+            notes.unsteady = _not_again(check, e)
     except _Settled:
         notes.ended = True
     except Skip as e:
@@ -111,7 +113,8 @@ def outcome(check: Check, notes: Notes) -> Outcome:
         truth = Truth.FAILS
     elif not (error or notes.skipped or detail):
         truth, detail = _settle(check, notes)
-        error = notes.unsteady if truth is Truth.HOLDS else ""
+    if truth is not Truth.UNDECIDED:
+        error = error or notes.unsteady
     return Outcome(
         check=check.name,
         truth=truth,
@@ -240,7 +243,7 @@ def _observe(check: Check, lab: Lab, case: dict[str, Any], notes: Notes) -> list
             notes.undecided.append(f"{item} at {case}")
         elif item.truth is Truth.FAILS:
             if item.grade is not Grade.STATISTICAL:
-                raise _Refuted(case, item)
+                raise _Refuted(case, lab, item)
             # Never shrunk: a smaller case is another random event. Confirmed on fresh streams.
             if _confirmed(check, lab.at("confirm"), case, item.name):
                 notes.witness, notes.failing, notes.detail = case, item.name, str(item)
@@ -248,6 +251,20 @@ def _observe(check: Check, lab: Lab, case: dict[str, Any], notes: Notes) -> list
                 notes.undecided.append(f"{item} at {case}, but not on fresh streams")
             raise _Settled
     return numbers
+
+
+def _not_again(check: Check, e: _Refuted) -> str:
+    """Why a failure counts for nothing: observed once more, the case does not fail."""
+    try:
+        if _confirmed(check, e.lab, e.case, e.comparison.name):
+            return ""
+        what = "did not fail"
+    except Exception as error:
+        what = f"raised {error!r}"
+    return (
+        f"not reproducible: {e.comparison} at {e.case}, but a second observation {what}. Draw "
+        "every random number from the lab, by name, and keep no state between observations."
+    )
 
 
 def _confirmed(check: Check, lab: Lab, case: dict[str, Any], name: str) -> bool:

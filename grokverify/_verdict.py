@@ -197,7 +197,7 @@ def _judge_refuted(
             )
     for o in failed:
         backing = [c for c in controls if c.breaks == o.check and c.must == "hold"]
-        if not backing:
+        if not any(t.name == o.failing for c in backing for t in c.tallies):
             return Verdict.INCONCLUSIVE, f"{why}. {_TOOTHLESS_POSITIVE.format(check=o.check)}"
     wrong = [c for c in controls if not c.as_wanted and c.breaks in {o.check for o in failed}]
     if wrong:
@@ -231,8 +231,8 @@ _TOOTHLESS_STANDS = (
     "breaks it, or yield it as a measurement without a bound."
 )
 _TOOTHLESS_POSITIVE = (
-    "toothless: nothing shows that {check!r} could hold, so the fault may lie in the check. Add "
-    "{check}.but(ingredient=corrected).must_hold() to the claim's controls."
+    "toothless: nothing shows that this comparison of {check!r} could hold, so the fault may lie "
+    "in the check. Add {check}.but(ingredient=corrected).must_hold() to the claim's controls."
 )
 
 

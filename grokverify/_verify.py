@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from grokverify._claim import Check, Claim
@@ -16,6 +13,7 @@ from grokverify._lab import Lab
 from grokverify._machine import describe
 from grokverify._notes import Notes
 from grokverify._plan import Course, Plan, Unit
+from grokverify._sources import source_hash as source_hash
 from grokverify._sweep import case_lab, observe_case, outcome, sweep
 from grokverify._verdict import Outcome, Record, Verdict, judge
 
@@ -187,19 +185,6 @@ def replay(claim: Claim, lab: Lab, check: str, case: Mapping[str, Any]) -> list[
     where = place(claim, lab, one)
     here = case_lab(one, where, dict(case), one.cases(where))
     return [item for item in observe_case(one, here, dict(case)) if isinstance(item, Comparison)]
-
-
-def source_hash(claim: Claim) -> str:
-    """SHA-256 over the files in which the claim's checks are written."""
-    digest = hashlib.sha256()
-    files = set()
-    for check in claim.checks:
-        plain = check.observe.func if isinstance(check.observe, partial) else check.observe
-        files.add(plain.__code__.co_filename)
-    for name in sorted(files):
-        path = Path(name)
-        digest.update(path.read_bytes() if path.is_file() else name.encode())
-    return digest.hexdigest()
 
 
 def _covered(domain: Any, own: Outcome, outcomes: list[Outcome]) -> tuple[str, ...]:

@@ -34,9 +34,18 @@ def read(path: str | Path | None = None) -> list[Item]:
 
     Raises:
         LookupError: no ledger is installed.
-        ValueError: a file is malformed, or an item has neither a claim nor a reason.
+        ValueError: a file is malformed, two items of a paper share an id, or an item has neither
+            a claim nor a reason.
     """
-    return [item for where in ([Path(path)] if path else shipped()) for item in _items(where)]
+    items = [item for where in ([Path(path)] if path else shipped()) for item in _items(where)]
+    seen: dict[tuple[str, str], Item] = {}
+    for item in items:
+        if seen.setdefault((item.paper, item.id), item) is not item:
+            raise ValueError(
+                f"the ledger has two items {item.id!r} of {item.paper}; one would hide the other. "
+                "Give each its own id."
+            )
+    return items
 
 
 def _items(where: Path) -> list[Item]:

@@ -13,6 +13,11 @@ def square(lab, n, power=2):
     yield exact("square", n**power).at_least(0)
 
 
+@check()
+def cube(lab):
+    yield exact("cube", 1).equals(1)
+
+
 def claim(**changed):
     fields = {"id": "a/b", "source": PAPER, "statement": "s", "checks": (square,)}
     return Claim(**{**fields, **changed})
@@ -35,7 +40,11 @@ def test_a_malformed_id_is_refused(bad):
         ({"origin": "them"}, "origin is 'them'"),
         ({"uses": "a/c"}, "uses must be a tuple"),
         ({"checks": (square, square)}, "two checks or controls called 'square'"),
-        ({"controls": (square,), "checks": (square.but(power=1),)}, "is not a control of one"),
+        (
+            {"controls": (square,), "checks": (square.but(power=1),)},
+            "is a control among the checks",
+        ),
+        ({"controls": (cube,)}, "'cube' is not a control of one"),
     ],
 )
 def test_claims_refuse_with_a_reason(changed, text):

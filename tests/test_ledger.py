@@ -12,11 +12,12 @@ locator = "Lemma 1"
 statement = "one"
 cost = "instant"
 """
+OTHER = ROW.replace("lemma-1", "lemma-2")
 
 
 def test_items_have_claims_or_a_reason(tmp_path):
     path = tmp_path / "ledger.toml"
-    path.write_text(ROW + 'claims = {"p/one" = "m:one"}\n' + ROW + 'unchecked = "a definition"\n')
+    path.write_text(ROW + 'claims = {"p/one" = "m:one"}\n' + OTHER + 'unchecked = "a definition"\n')
     a, b = ledger.read(path)
     assert a.claims == (("p/one", "m:one"),)
     assert b.unchecked == "a definition"

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import betaln
 from scipy.stats import beta
 
@@ -27,7 +28,7 @@ def frequency(name: str, events: Any, alpha: float) -> Measurement:
     Raises:
         ValueError: there is no trial, or alpha is not in (0, 1).
     """
-    seen = np.asarray(events.cpu() if hasattr(events, "cpu") else events, dtype=bool).ravel()
+    seen = _booleans(name, events)
     n, k = seen.size, int(seen.sum())
     if n == 0 or not 0.0 < alpha < 1.0:
         raise ValueError(f"frequency({name!r}) needs trials and 0 < alpha < 1; got {n}, {alpha}.")
@@ -63,15 +64,17 @@ def decide(
         mixture confidence sequence (Robbins 1970), valid at every stopping time.
 
     Raises:
-        ValueError: not exactly one bound is given, or a block has the wrong size.
+        ValueError: not exactly one bound is given, every probability or none would satisfy it, a
+            block has the wrong size, or an entry is neither true nor false.
     """
     if (at_most is None) == (at_least is None):
         raise ValueError(f"decide({name!r}) needs exactly one of at_most and at_least.")
+    worth_deciding(name, 0.0, 1.0, at_most, at_least)
     alpha, trials, hits, block = lab.share(kth), 0, 0, 0
     while True:
         size = min(BLOCK, lab.trials - trials)
         events = draw_block(lab.at(["block", block]), size)
-        events = np.asarray(events.cpu() if hasattr(events, "cpu") else events, dtype=bool).ravel()
+        events = _booleans(name, events)
         if events.size != size:
             raise ValueError(f"decide({name!r}) asked for {size} trials and got {events.size}.")
         trials, hits, block = trials + size, hits + int(events.sum()), block + 1
@@ -80,6 +83,33 @@ def decide(
         told = seen.at_most(at_most) if at_most is not None else seen.at_least(at_least or 0.0)
         if told.truth.value != "undecided" or trials >= lab.trials:
             return told
+
+
+def worth_deciding(
+    name: str, low: float, high: float, at_most: float | None, at_least: float | None
+) -> None:
+    """Refuse a bound that every number in [low, high] satisfies, or none.
+
+    Raises:
+        ValueError: it does, or it is no number.
+    """
+    fine = low <= at_most < high if at_most is not None else low < (at_least or 0.0) <= high
+    if not fine:
+        told = f"at most {at_most}" if at_most is not None else f"at least {at_least}"
+        raise ValueError(
+            f"{name!r} is claimed to be {told}, which every number in [{low}, {high}] satisfies, "
+            "or none: there is nothing to decide. Leave out the cases where the bound is vacuous."
+        )
+
+
+def _booleans(name: str, events: Any) -> NDArray[np.bool_]:
+    seen = np.asarray(events.cpu() if hasattr(events, "cpu") else events).ravel()
+    if not np.isin(seen, (0, 1)).all():  # NaN, above all, would count as true
+        raise ValueError(
+            f"{name!r} got {seen[~np.isin(seen, (0, 1))][0]} for an event. An event is true or "
+            "false; NaN is neither, and a comparison with NaN is false: look for it before."
+        )
+    return seen.astype(bool)
 
 
 def _power(trials: int, alpha: float) -> Callable[[str, float], float]:

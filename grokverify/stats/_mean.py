@@ -18,7 +18,7 @@ from scipy.special import logsumexp
 from grokverify._evidence import Comparison, Grade, Measurement, Truth
 from grokverify._lab import Lab
 from grokverify.stats._caught import violations
-from grokverify.stats._frequency import BLOCK
+from grokverify.stats._frequency import BLOCK, worth_deciding
 
 # From tiny bets, which find small gaps in many trials, to large ones, which find large gaps fast.
 _FRACTIONS = 0.5 ** np.arange(1, 13)
@@ -49,13 +49,14 @@ def decide_mean(
         The comparison, undecided if the cap was reached first.
 
     Raises:
-        ValueError: not exactly one bound is given, a block has the wrong size, or a trial lies
-            outside [low, high] or is NaN.
+        ValueError: not exactly one bound is given, every mean or none would satisfy it, a block
+            has the wrong size, or a trial lies outside [low, high] or is NaN.
     """
     if (at_most is None) == (at_least is None):
         raise ValueError(f"decide_mean({name!r}) needs exactly one of at_most and at_least.")
     bound = at_least if at_most is None else at_most
     assert bound is not None
+    worth_deciding(name, low, high, at_most, at_least)
     alpha, seen, block = lab.share(kth), np.empty(0), 0
     while True:
         size = min(BLOCK, lab.trials - seen.size)

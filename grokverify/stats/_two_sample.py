@@ -69,8 +69,8 @@ def same_law(
         ValueError: a sample is no finite table of the right shape, the two have different numbers
             of columns, or the margin is negative.
     """
-    if margin is not None and not margin >= 0:
-        raise ValueError(f"same_law({name!r}) has the margin {margin}; give one >= 0, or None.")
+    if margin is not None and not 0 <= margin < math.sqrt(2):
+        raise ValueError(f"same_law({name!r}) has the margin {margin}, not in [0, sqrt 2).")
     alpha, won = lab.share(kth), 0.0
     pilot = [_sample(name, f, lab.at(["pilot", k]), n) for k, f in enumerate((first, second))]
     look, scale = _looking_glass(name, pilot, features)
@@ -200,7 +200,10 @@ def _looking_glass(
 
     def look(x: torch.Tensor) -> torch.Tensor:
         z = (x - middle) / spread
-        return z if features is None else features(z)
+        seen = z if features is None else features(z)
+        if not bool(torch.isfinite(seen).all()):
+            raise ValueError(f"{name!r} got features that are not finite. NaN is never evidence.")
+        return seen
 
     seen = look(pooled)
     scale = float(torch.pdist(seen).median()) or 1.0

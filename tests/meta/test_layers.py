@@ -10,7 +10,8 @@ PACKAGE = ROOT / "grokverify"
 WORDS = {"_curves", "_difference", "_evidence", "_proved", "_tally", "_verdict", "records"}
 PLACE = {"_lab", "_machine", "memory"}
 CLAIM = {"_claim"}
-ENGINE = {"_adversary", "_measure", "_notes", "_ongoing", "_plan", "_sweep", "_verify", "_run"}
+ENGINE = {"_adversary", "_measure", "_notes", "_ongoing", "_plan", "_sources", "_sweep", "_verify"}
+ENGINE |= {"_run"}
 FRONTS = {"__init__", "__main__", "plugin", "cli", "report", "ledger", "testing", "executors"}
 FRONTS |= {
     "_text",

@@ -213,7 +213,7 @@ def test_every_sample_has_streams_of_its_own():
 
 
 def test_bad_arguments():
-    with pytest.raises(ValueError, match="give one >= 0, or None"):
+    with pytest.raises(ValueError, match=r"margin -1.0, not in \[0, sqrt 2\)"):
         same_law("law", gauss(), gauss(), lab=Lab(), margin=-1.0)
     with pytest.raises(ValueError, match="samples of shapes"):
         same_law("law", gauss(), lambda lab, n: gauss()(lab, n)[:, :2], lab=Lab())
