@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 
 import pytest
 
+from grokverify import series
 from grokverify.report import card, render
 
 pytestmark = pytest.mark.slow
@@ -26,13 +28,24 @@ def browser():
         started.close()
 
 
+def _shared():
+    """Eight curves in one picture, two bands, and a grid with a censored cell."""
+    x = range(1, 30)
+    for k in range(8):
+        y = [v ** (k / 4) for v in x]
+        yield series(f"curve {k} " + "w" * 40, x=x, y=y, printed=y, plot="many", log="xy")
+    for name in ("low", "high"):
+        yield series(name, x=x, y=x, plot="bands", stacked=True, marks={"an event": 7})
+    yield series("grid", x=[1, 1, 2], y=[1, 2, 1], heat=[1, 2, math.inf], beside="not in the run")
+
+
 @pytest.fixture
 def address(samples, make, make_check, tmp_path) -> str:
     wide = make(
         "lab2024/wide",
         title="A very long title " * 8 + "x" * 120,
         statement=f"Inline ${_LONG} = 0$ and $${_LONG}$$ {_HOSTILE} ${_HOSTILE}$ " + "y" * 300,
-        checks=(make_check(check="c" * 150, detail="z" * 400),),
+        checks=(make_check(check="c" * 150, detail="z" * 400), make_check(series=tuple(_shared()))),
     )
     path = tmp_path / "page.html"
     path.write_text(render([*samples, wide]), encoding="utf-8")
