@@ -240,6 +240,7 @@ class Batch:
                 at_once=self.workers,
                 parts=parts,
                 ids=self.ids,
+                groups={ref: f"{self.costs.get(ref)} {ref.partition(':')[0]}" for ref in refs},
                 started=self._started,
             )
         finally:

@@ -162,7 +162,6 @@ class Claim:
         severity: of a false statement: "S0" a headline result falls, "S1" a lemma or a constant,
             "S2" a step of a proof, "S3" a slip.
         expect: the verdict this claim has to come to, or a mapping from profile to verdict.
-        group: claims of one group share trajectories and run on one worker.
 
     Raises:
         ValueError: a malformed id, an unknown origin or severity, no check, a foreign control or
@@ -184,7 +183,6 @@ class Claim:
     gap: str = ""
     severity: str = ""
     expect: Verdict | Mapping[str, Verdict] = Verdict.VERIFIED
-    group: str = ""
 
     def __post_init__(self) -> None:
         if len(self.id) > 120 or not _ID.fullmatch(self.id):

@@ -9,7 +9,7 @@ import json
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import asdict
 from pathlib import Path
@@ -78,6 +78,7 @@ def run(
     at_once: int | None = None,
     parts: Mapping[str, int] | None = None,
     ids: Mapping[str, str] | None = None,
+    groups: Mapping[str, str] | None = None,
     started: Callable[[str, Lab], None] | None = None,
 ) -> Iterator[Record]:
     """Verify many claims, records in order of completion.
@@ -94,9 +95,12 @@ def run(
         parts: into how many blocks to cut the listed cases of a claim, by reference. The record is
             the same for any number.
         ids: the claims' ids by reference, for records of claims that cannot say their own.
+        groups: claims of one group, by reference, share what is dear to compute: as far as may be
+            they are done one after the other, by the worker that has it.
         started: called as a claim's first job goes out.
     """
-    parts, ids = parts or {}, ids or {}
+    parts, ids, groups = parts or {}, ids or {}, groups or {}
+    last = ""  # the group of the claim that ended last: its worker is the one that is free
     waiting = deque(
         Ongoing(ref, labs[i % len(labs)], ids.get(ref, ref), parts.get(ref, 1))
         for i, ref in enumerate(refs)
@@ -107,7 +111,10 @@ def run(
         while at_once is None or len(futures) < at_once:
             one = next((o for o in begun if o.jobs), None)
             if one is None and waiting:
-                begun.append(one := waiting.popleft())
+                busy = {groups.get(o.ref, o.ref) for o in begun}
+                at = _turn([groups.get(o.ref, o.ref) for o in waiting], last, busy)
+                begun.append(one := waiting[at])
+                del waiting[at]
                 if started is not None:
                     started(one.ref, one.lab)
             if one is None or not one.jobs:
@@ -120,7 +127,15 @@ def run(
             record = one.answer(job, future)
             if record is not None:
                 begun.remove(one)
+                last = groups.get(one.ref, one.ref)
                 yield record
+
+
+def _turn(waiting: Sequence[str], last: str, busy: Collection[str]) -> int:
+    """Whose turn it is: one of the last group, else the first of a group that nobody is at."""
+    if last in waiting:
+        return waiting.index(last)
+    return next((k for k, group in enumerate(waiting) if group not in busy), 0)
 
 
 def _submit(executor: Executor, task: Callable[[Job], str], job: Job) -> Future[str]:

@@ -8,6 +8,7 @@ import pytest
 from grokverify import Lab, Verdict, executors, find, run, verify_ref
 from grokverify._ongoing import Ongoing
 from grokverify._run import perform
+from grokverify._verify import failed
 from grokverify.records import to_json
 
 GOOD = """
@@ -206,6 +207,23 @@ def test_no_more_jobs_are_out_than_asked_for_and_starts_are_told(many, lab):
     list(run(many, [lab], Watched(), at_once=1, started=lambda ref, lab: told.append(ref)))
     assert told == many
     assert max(most) == 1
+
+
+def test_claims_of_a_group_follow_each_other(lab):
+    refs, told = ["a1", "b1", "a2", "c1", "b2"], []
+    started = lambda ref, lab: told.append(ref)  # noqa: E731
+    answer = lambda job: to_json(failed(job.ref, lab, "none", ""))  # noqa: E731
+    more = {"task": answer, "started": started, "groups": {ref: ref[0] for ref in refs}}
+    seen = list(run(refs, [lab], Now(), at_once=1, **more))
+    assert told == ["a1", "a2", "b1", "b2", "c1"]
+    assert sorted(r.ref for r in seen) == sorted(refs)
+    told.clear()
+    list(run(refs, [lab], Now(), at_once=2, **more))
+    assert told[:2] == ["a1", "b1"], "a group that somebody is at is left to them"
+    assert sorted(told) == sorted(refs)
+    told.clear()
+    list(run(refs[:1] + refs[2:3], [lab], Now(), at_once=2, **more))
+    assert told == ["a1", "a2"], "nobody is idle for the sake of it"
 
 
 def test_verify_ref_is_verify(path):
