@@ -35,6 +35,13 @@ TABLE = {
     24: "a module that cannot be imported: its claims are errors, the rest runs",
     25: "a million instances: the record stays small",
 }
+NEEDS_A_DEVICE = {  # what no machine without CUDA can inject, and what stands for it there
+    3: "a device that hangs: the hang is in Python and in a C call",
+    5: "the allocator of CUDA: the address space of the process is limited instead",
+    6: "a lost context: torch.cuda is made to say so",
+    15: "products that are rounded to TF32 or emulated: the switches that ask for them are set",
+}
+REAL = "test_memory_faults.py::test_on_a_real_device"  # skipped where there is no CUDA device
 TESTS = Path(__file__).parents[1]
 
 
@@ -54,6 +61,11 @@ INJECTED = [found for path in sorted(TESTS.rglob("test_*.py")) for found in rows
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row}-{TABLE[row].split(':')[0]}")
 def test_every_row_is_injected(row):
     assert [test for number, test in INJECTED if number == row], f"nothing injects {TABLE[row]!r}"
+
+
+def test_what_stands_in_for_a_device_is_told_and_the_device_is_tried_where_there_is_one():
+    assert set(NEEDS_A_DEVICE) <= set(TABLE)
+    assert {row for row, test in INJECTED if test == REAL} == {5, 6}
 
 
 def test_no_test_claims_a_row_that_is_not_there():

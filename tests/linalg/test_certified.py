@@ -111,6 +111,7 @@ def test_tf32_is_refused():
         torch.backends.cuda.matmul.allow_tf32 = before
 
 
+@pytest.mark.fault(15)
 def test_emulated_float64_is_refused(monkeypatch):
     monkeypatch.setenv("CUBLAS_EMULATE_DOUBLE_PRECISION", "1")
     with pytest.raises(Refused, match="CUBLAS_EMULATE_DOUBLE_PRECISION may replace"):
