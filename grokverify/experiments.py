@@ -15,7 +15,6 @@ import torch
 
 from grokverify._lab import Lab
 from grokverify.delay import crossing
-from grokverify.kernels import entk
 from grokverify.modular import (
     TrainSet,
     all_outputs,
@@ -116,8 +115,7 @@ def classify(lab: Lab, s: Settings) -> Record:
 def _classified(lab: Lab, s: Settings) -> Record:
     data, state = sums(s.p, chosen(lab, s, s.p**2)), default_start(lab, s)
     if s.labels == "shuffled":
-        mixed = [c[lab.permutation(f"labels{r}", s.n)] for r, c in enumerate(data.c)]
-        data = replace(data, c=torch.stack(mixed))
+        data = replace(data, c=_shuffled(lab, data.c))
     gradient = cross_entropy_gradient(data)
     if s.sup:
         gradient = penalised(gradient, sup=s.sup, runs=1)
@@ -150,20 +148,22 @@ def regress(lab: Lab, s: Settings) -> Record:
 @lru_cache(maxsize=64)
 def _regressed(lab: Lab, s: Settings) -> Record:
     data, state = triples(s.p, chosen(lab, s, s.p**3)), default_start(lab, s)
+    if s.labels == "shuffled":
+        data = replace(data, y=_shuffled(lab, data.target))
     gradient = penalised(square_gradient(data), sup=s.sup, runs=1)
     follow = _Kernel(data, state, s.kernel) if s.kernel else None
-    label = s.p * ((data.a + data.b) % s.p == data.c)
     pairs = torch.arange(s.p**2, device=lab.device)
+    truth = replace(data, y=None).target
     row = torch.arange(s.runs, device=lab.device)[:, None]
 
     def observe(now: State) -> dict[str, torch.Tensor]:
         f = all_outputs(*now.theta)
         at = f[row, data.a * s.p + data.b, data.c]
-        loss = (at - label).double().square().mean(-1)
+        loss, true = ((at - y).double().square().mean(-1) for y in (data.target, truth))
         everywhere = population_loss(*(x.double() for x in now.theta))
         found = {
             "train": loss,
-            "unseen": unseen_loss(everywhere, loss, s.p, s.n),
+            "unseen": unseen_loss(everywhere, true, s.p, s.n),
             "accuracy": (f.argmax(-1) == (pairs // s.p + pairs) % s.p).double().mean(-1),
             **_norms(now),
         }
@@ -193,6 +193,12 @@ def _streams(lab: Lab) -> Lab:
     return Lab(device=lab.device, seed=lab.seed, path=lab.path)
 
 
+def _shuffled(lab: Lab, labels: torch.Tensor) -> torch.Tensor:
+    """The labels of each run in another order."""
+    mixed = [y[lab.permutation(f"labels{r}", len(y))] for r, y in enumerate(labels)]
+    return torch.stack(mixed)
+
+
 def _norms(now: State) -> dict[str, torch.Tensor]:
     squares = torch.stack([x.square().flatten(1).sum(1) for x in now.theta])
     return {"sup": sup_norm(now.theta, runs=1), "euclid": squares.sum(0).sqrt()}
@@ -203,12 +209,19 @@ class _Kernel:
 
     def __init__(self, data: TrainSet, start: State, k: int, logit: int | None = None) -> None:
         a, b, c = (x[:, :k] for x in (data.a, data.b, data.c))
-        self._inputs = (a, b, c if logit is None else torch.full_like(a, logit))
+        c = c if logit is None else torch.full_like(c, logit)
+        self._rows = (torch.arange(len(a), device=a.device)[:, None], a, data.p + b, c)
+        same = [(x[:, :, None] == x[:, None, :]).to(start.theta[0].dtype) for x in (a, b, c)]
+        self._by_v, self._by_w = same[2], 4 * (same[0] + same[1])
         self._start = self._at(start)
 
     def _at(self, now: State) -> torch.Tensor:
-        runs = zip(*now.theta, *self._inputs, strict=True)
-        return torch.stack([entk(W, V, (a, b, c)) for W, V, a, b, c in runs]).flatten(1).double()
+        """The closed form of ``kernels.entk``, for runs that have inputs of their own."""
+        (W, V), (run, a, b, c) = now.theta, self._rows
+        z = W.mT[run, a] + W.mT[run, b]
+        s, vz = z * z, V[run, c] * z
+        K: torch.Tensor = self._by_v * (s @ s.mT) + self._by_w * (vz @ vz.mT)
+        return K.flatten(1).double()
 
     def __call__(self, now: State) -> dict[str, torch.Tensor]:
         K, K0 = self._at(now), self._start

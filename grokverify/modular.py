@@ -29,12 +29,16 @@ Gradient = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
 @dataclass(frozen=True, slots=True)
 class TrainSet:
-    """n examples for each of R runs: (R, n) or (n,) summands a, b and labels c, int64."""
+    """n examples for each of R runs: (R, n) or (n,) summands a, b and labels c, int64.
+
+    For regression c is an input, and y (of the same shape) its label, p 1[a + b = c] if left out.
+    """
 
     p: int
     a: torch.Tensor
     b: torch.Tensor
     c: torch.Tensor
+    y: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         if not self.a.shape == self.b.shape == self.c.shape or self.a.ndim not in (1, 2):
@@ -49,6 +53,16 @@ class TrainSet:
     @property
     def n(self) -> int:
         return self.a.shape[-1]
+
+    @property
+    def target(self) -> torch.Tensor:
+        """The labels of the regression task."""
+        return self.p * ((self.a + self.b) % self.p == self.c) if self.y is None else self.y
+
+    def of(self, runs: slice) -> TrainSet:
+        """The train sets of some of the runs."""
+        y = None if self.y is None else self.y[runs]
+        return TrainSet(self.p, self.a[runs], self.b[runs], self.c[runs], y)
 
 
 def sums(p: int, chosen: torch.Tensor) -> TrainSet:
@@ -98,14 +112,14 @@ def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
 
 
 def square_gradient(data: TrainSet) -> Gradient:
-    """The gradient of the mean of ``(g(W, V; (a, b, c)) - p 1[a + b = c])^2`` over the triples."""
+    """The gradient of the mean of ``(g(W, V; (a, b, c)) - y)^2``, y = p 1[a + b = c] as a rule."""
     return _by_groups(data, _square)
 
 
 def _square(data: TrainSet, room: _Room) -> Gradient:
     p, n = data.p, data.n
     table, fold = _places(data)
-    label = p * ((data.a + data.b) % p == data.c).to(torch.int64)
+    label = data.target
     row = _shifted(data.c, p)
     order, starts = _by_value(row, p)
     flat = row.flatten()
@@ -220,9 +234,7 @@ def _by_groups(data: TrainSet, make: Callable[[TrainSet, _Room], Gradient]) -> G
         size = math.ceil(runs / math.ceil(runs / most))
         if size not in parts:
             cuts = [slice(i, i + size) for i in range(0, runs, size)]
-            parts[size] = tuple(
-                (c, make(TrainSet(data.p, data.a[c], data.b[c], data.c[c]), room)) for c in cuts
-            )
+            parts[size] = tuple((c, make(data.of(c), room)) for c in cuts)
         if size == runs:
             return parts[size][0][1](theta)
         found = [part((W[c], V[c])) for c, part in parts[size]]

@@ -96,3 +96,16 @@ def test_shuffled_labels_and_event_times():
     run, mixed = classify(LAB, s), classify(LAB, replace(s, labels="shuffled"))
     assert mixed["test"][-1].mean() < 0.4
     assert (fit_time(run, 0.5) < learn_time(run, 0.5)).all()
+
+
+def test_shuffled_labels_are_fitted_and_the_truth_is_not():
+    s = regression(5, n=60, runs=2, last=400, rate=0.1, labels="shuffled")
+    run = regress(LAB, s)
+    assert (run["train"][-1] < 0.1).all()
+    assert (run["unseen"][-1] > 4).all()
+    data = triples(5, chosen(LAB, s, 125))
+    W, V = run.state.theta
+    a, b, c = (x[0] for x in (data.a, data.b, data.c))
+    out = quadratic(W[0], V[0], a, b)[torch.arange(60), c]
+    assert (out > 2.5).sum() == data.target[0].sum() / 5  # as many labels of p as before
+    assert ((out > 2.5) != (data.target[0] > 0)).any()  # at other inputs

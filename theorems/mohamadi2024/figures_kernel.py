@@ -122,25 +122,21 @@ def far_at_the_fit(lab, p, scale=1.0, rate=10.0):
     )
 
 
-def early(lab):
-    sizes = lab.pick(smoke=(23,), quick=(23, 47), standard=(23, 47, 97))
-    return [dict(p=p) for p in sizes]
-
-
-@check(early)
+@check(lambda lab: [dict(p=p) for p in lab.pick(smoke=(23,), quick=(23, 47))])
 def far_after_one_step(lab, p, width=4, rate=10.0):
-    """After one step of (A.1) |K_1 - K_0| exceeds |K_0|."""
-    runs = 32
+    """After one step of (A.1) |K_1 - K_0| exceeds |K_0|; and what it is at a larger p."""
 
-    def first(lab, n):
-        return classify(lab, classification(p, runs=n, last=1, h=width * p, rate=rate, kernel=96))[
-            "relative"
-        ][1]
+    def first(lab, n, p):
+        s = classification(p, runs=n, last=1, h=width * p, rate=rate, kernel=96)
+        return classify(lab, s)["relative"][1]
 
-    yield most("P(one step moves K by its norm)", lab, lambda l, n: first(l, n) >= 1, runs=runs)
-    moved = first(lab.at(["block", 0]), runs)
-    yield row(p=p, width=width * p, relative=moved.median(), most=moved.max())
-    yield series("relative change after one step", x=p, y=moved.median(), xlabel="p", log="xy")
+    yield most("P(one step moves K by its norm)", lab, lambda l, n: first(l, n, p) >= 1)
+    for size in lab.pick(smoke=(p,), standard=(p, 97) if p == 47 else (p,)):
+        moved = first(lab.at(["block", 0]), 32, size)
+        yield row(p=size, width=width * size, relative=moved.median(), most=moved.max())
+        yield series(
+            "relative change after one step", x=size, y=moved.median(), xlabel="p", log="xy"
+        )
 
 
 figure_1_kernel_relative = Claim(
@@ -150,7 +146,7 @@ figure_1_kernel_relative = Claim(
     origin="ours",
     statement=(
         r"in the classification setting of A.2 with $h = 4p$ the first step already moves "
-        r"$\hat\Theta$ by more than its norm, and when the train set is fitted "
+        r"$\hat\Theta$ by more than its norm (for $p$ up to 47), and when the train set is fitted "
         r"$\|\hat\Theta_t - \hat\Theta_0\|_F \ge 10\,\|\hat\Theta_0\|_F$"
     ),
     checks=(far_at_the_fit.part("at the fit"), far_after_one_step.part("the first step")),
@@ -165,8 +161,9 @@ figure_1_kernel_relative = Claim(
     gap=(
         "The train set is not fitted in a kernel regime at these sizes, although the absolute "
         "change looks flat on the figure's axis. A start ten times as large does stay within its "
-        "own norm until the fit. The first step moves the kernel less at larger p (see the table); "
-        "the figure's own p and h are not printed, and at a much larger width it would be small."
+        "own norm until the fit. The first step moves the kernel less at larger p: by about its "
+        "norm at p = 97 (see the table), where nothing is decided; the figure's own p and h are "
+        "not printed, and at a much larger width it would be small."
     ),
 )
 

@@ -1,0 +1,106 @@
+"""What the max-norm penalty of Mohamadi et al., (2.2), does once the train set is fitted.
+
+Regression, setting of A.1: gradient descent from the default start (alpha = 1), rate p/25, h = 4p,
+here on 0.85 p^3 triples. The train set is fitted within 300 steps. From then on the gradient of the
+loss is next to nothing, and without a penalty nothing moves any more: the unseen loss stays where
+it is. A penalty of 0.1 lowers the sup-norm and, with it, the unseen loss, which is the trend that
+Theorem 3.6 has: of two interpolators that of smaller sup-norm is the better one. The printed 1e-4
+needs a thousand times as many steps for it.
+
+Cost: about 12 n h operations a step and run; 96 runs at p = 5 take two seconds.
+"""
+
+from dataclasses import replace
+
+from grokverify import Claim, Source, check, row, series, stats
+from grokverify.experiments import regress, regression
+from theorems.mohamadi2024._figures_by_autograd import regression_by_autograd
+
+SOURCE = Source(
+    "Mohamadi et al., Why Do You Grok?", "beside (2.2), Theorem 3.6 and Appendix A.1", "2407.12332"
+)
+RUNS, FITTED, LAST = 96, 300, 1500
+
+
+def sizes(lab):
+    return [dict(p=p) for p in lab.pick(smoke=(5,), quick=(5, 6), standard=(5, 6, 7))]
+
+
+def trained(lab, runs, p, sup, slow, labels="true"):
+    s = regression(p, n=round(0.85 * p**3), rate=p / 25 / slow, runs=runs, last=LAST)
+    return regress(lab, replace(s, sup=sup, labels=labels))
+
+
+def fallen(run, name, k):
+    """Its last value over that at record k."""
+    return run[name][-1] / run[name][k]
+
+
+@check(sizes)
+def penalty_goes_on(lab, p, sup=0.1, slow=1):
+    """Between steps 300 and 1500 sup-norm and unseen loss fall by a twentieth, in most runs."""
+
+    def event(k, holds):
+        def happens(lab, n):
+            run = trained(lab, n, p, sup, slow)
+            return holds(run, int((run.t >= FITTED).nonzero()[0]))
+
+        return stats.decide(
+            names[k], happens, lab=replace(lab, trials=RUNS), at_least=0.5, kth=k + 1
+        )
+
+    names = (
+        "P(the unseen loss falls by a twentieth)",
+        "P(the sup-norm falls by a twentieth)",
+        "P(the train loss is below p/100 at step 300)",
+    )
+    yield event(0, lambda run, k: fallen(run, "unseen", k) < 0.95)
+    yield event(1, lambda run, k: fallen(run, "sup", k) < 0.95)
+    yield event(2, lambda run, k: run["train"][k] < p / 100)
+    for given, labels in lab.pick(
+        smoke=((sup, "true"), (0.0, "true")),
+        quick=((sup, "true"), (0.0, "true"), (sup, "shuffled")),
+    ):
+        run = trained(lab.at(["block", 0]), RUNS, p, given, slow, labels)
+        k = int((run.t >= FITTED).nonzero()[0])
+        told = {name: fallen(run, name, k).median() for name in ("sup", "unseen")}
+        yield row(p=p, penalty=given, labels=labels, **told)
+        if labels == "true":
+            for name, unit in (("sup", 1), ("unseen", p)):
+                yield series(
+                    f"{name}{' / p' * (unit > 1)}, penalty {given:g}, p = {p}",
+                    x=run.t[1:].tolist(),
+                    y=(run[name][1:] / unit).median(1).values,
+                    xlabel="step",
+                    ylabel="median",
+                    log="xy",
+                    marks={"fitted": FITTED},
+                )
+
+
+penalty_after_the_fit = Claim(
+    id="mohamadi2024/penalty-after-the-fit",
+    title="After the fit only the penalty lowers the sup-norm and the unseen loss",
+    source=SOURCE,
+    origin="ours",
+    statement=(
+        r"from the default start, on $0.85\,p^3$ triples at $p = 5$, the penalty "
+        r"$0.1\,\|\theta\|_\infty$ lowers both the sup-norm and the loss on unseen triples by more "
+        "than a twentieth between steps 300 and 1500 in most runs, while the train loss is below a "
+        "hundredth of the null loss; without penalty, or with the printed one, it does not"
+    ),
+    checks=(penalty_goes_on, regression_by_autograd.part("the runs")),
+    controls=(
+        penalty_goes_on.but(sup=0.0),
+        penalty_goes_on.but(sup=1e-4),
+        penalty_goes_on.but(slow=1000),
+        regression_by_autograd.but(halved=True),
+    ),
+    hypotheses=("h = 4p", "rate p/25", "alpha = 1"),
+    uses=("mohamadi2024/theorem-3.6",),
+    gap=(
+        "A trend in small runs, at a penalty that is not the printed one. The unseen loss falls "
+        "and stays above that of the zero predictor at p = 5; part of its fall is that a smaller "
+        "network errs by less: with shuffled labels it falls as well, by half as much (last rows)."
+    ),
+)
