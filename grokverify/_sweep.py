@@ -188,7 +188,11 @@ class _Observed:
         # Told apart before the cut, so that no block observes what another one has.
         listed: dict[str, dict[str, Any]] = {}
         for case in cases:
-            listed.setdefault(self.lab.at(case).path[-1], case)
+            if listed.setdefault(self.lab.at(case).path[-1], case) != case:
+                raise ValueError(
+                    f"check {self.check.name!r} lists two cases that read alike, {case}. Cases are "
+                    "told apart by their JSON text: use numbers, strings and lists."
+                )
         for index, case in list(enumerate(listed.values()))[self.unit.start : self.unit.stop]:
             since = time.perf_counter()
             self._take(**case)

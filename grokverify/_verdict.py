@@ -68,6 +68,12 @@ class Outcome:
         return tuple(t.name for t in self.tallies if t.failed)
 
     @property
+    def witnessed(self) -> tuple[str, ...]:
+        """Names of the comparisons with a certificate that an audit checks; others have numbers."""
+        carried = {c.of for c in self.certificates if c.proof["kind"] != "digest"}
+        return tuple(t.name for t in self.tallies if t.name in carried)
+
+    @property
     def as_wanted(self) -> bool:
         return self.truth is (Truth.FAILS if self.must == "fail" else Truth.HOLDS)
 
@@ -141,6 +147,7 @@ class Record:
         for o in self.checks:
             lines.append(f"  {o.check}: {o.truth.value}, {o.coverage}, {o.cases} cases")
             lines += [f"    {m}" for m in o.constants]
+            lines += [f"    {name}: with a certificate" for name in o.witnessed]
             lines += [f"    {t.name}: {power_told(t)}" for t in o.tallies if t.caught is not None]
         for o in self.controls:
             lines.append(f"  control {o.check}: {o.truth.value}{' (as wanted)' * o.as_wanted}")

@@ -62,6 +62,9 @@ def proved(proof: dict[str, Any], lo: Any, hi: Any) -> str:
         fine = spread >= 0 and below <= k < len(A) - signs(A, hi - spread).count(1)
     elif kind == "identity":
         fine = (lo == hi == 0) == vanishes(proof["entries"])
+    elif kind == "differ":
+        pairs = zip(A[0], matrix(proof["other"])[0], strict=True)
+        fine = lo == hi == sum(a != b for a, b in pairs)
     elif kind == "formula":
         at = value(read(proof["text"]), bound(proof["at"]))
         fine = lo <= Q(at.lo) and Q(at.hi) <= hi
@@ -204,9 +207,9 @@ class Span:
 
 
 def spanned(low: Q, high: Q | None = None) -> Span:
-    (a, b), (c, d) = (
-        map(DECIMAL, x.as_integer_ratio()) for x in (low, low if high is None else high)
-    )
+    ends = low, low if high is None else high
+    want(ends[0] <= ends[1], "a certificate with an empty interval")
+    (a, b), (c, d) = (map(DECIMAL, x.as_integer_ratio()) for x in ends)
     return Span(DOWN.divide(a, b), UP.divide(c, d))
 
 
@@ -220,10 +223,6 @@ def rounded(name: str, digits: int) -> Callable[[Span], Span]:
         return away(found) if context.flags[decimal.Inexact] else found
 
     return lambda x: Span(end(x.lo, context.next_minus), end(x.hi, context.next_plus))
-
-
-def erfc(x: Span) -> Span:  # it decreases
-    return Span(erfc_at(x.hi).lo, erfc_at(x.lo).hi)
 
 
 def erfc_at(v: Any) -> Span:
@@ -256,7 +255,7 @@ RULES: dict[str, Callable[..., Span]] = {
     "exp": exp,
     "log": log,
     "sqrt": sqrt,
-    "erfc": erfc,
+    "erfc": lambda x: Span(erfc_at(x.hi).lo, erfc_at(x.lo).hi),  # it decreases
     "cosh": lambda x: (exp(x) + exp(-x)) / TWO,
     "sinh": lambda x: (exp(x) + -exp(-x)) / TWO,
     "Max": lambda *x: Span(max(a.lo for a in x), max(a.hi for a in x)),
@@ -286,7 +285,7 @@ def value(e: Any, names: dict[str, Any], number: Any = spanned) -> Any:
         small = number is spanned or (b.denominator == 1 and abs(b) < 100)
         want(small or not isinstance(e.op, ast.Pow), f"the power {b} in a certificate")
         return OPERATIONS[type(e.op)](a, b)
-    want(isinstance(e, ast.Constant) and type(e.value) is int, "a certificate with no formula")
+    want(type(e) is ast.Constant and type(e.value) is int, "a certificate with no formula")
     return number(Q(e.value))
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from grokverify._lab import Lab
+from grokverify._proved import Plain, Proved, digest, written
 
 Permutation = tuple[int, ...]
 Arrays = tuple[Any, ...]
@@ -136,8 +137,28 @@ def homomorphism_defects(
 
 
 def differing(x: Arrays, y: Arrays) -> int:
-    """How many entries of two tuples of arrays are not exactly equal."""
-    return sum(int((u != v).sum()) for u, v in zip(x, y, strict=True))
+    """How many entries of two tuples of arrays are not exactly equal.
+
+    It carries both, where they are small, into ``exact`` as its certificate.
+
+    Raises:
+        ValueError: two arrays differ in shape, or there is no entry, which would compare nothing.
+    """
+    shapes = [tuple(u.shape) for u in x], [tuple(v.shape) for v in y]
+    if shapes[0] != shapes[1] or not any(map(math.prod, shapes[0])):
+        raise ValueError(
+            f"differing() compares arrays of the shapes {shapes[0]} and {shapes[1]}, entry by "
+            "entry; they must be the same, and not empty."
+        )
+    count = sum(int((u != v).sum()) for u, v in zip(x, y, strict=True))
+
+    def proof() -> Plain:
+        one, other = ([e for a in side for e in a.reshape(-1).tolist()] for side in (x, y))
+        if any(isinstance(e, float) and e != e for e in (*one, *other)):
+            return digest("differ", "NaN, which differs from itself")
+        return written({"kind": "differ"}, matrix=[one], other=[other])
+
+    return Proved(count, proof)
 
 
 def deviation(x: Arrays, y: Arrays) -> float:

@@ -28,8 +28,11 @@ def residue(name: str, expr: Any) -> Measurement:
         TypeError: the expression holds floats, functions, roots or symbolic powers, for which
             counting terms after expansion decides nothing.
         ZeroDivisionError: a denominator vanishes identically.
+        ValueError: there is no entry.
     """
     entries = list(expr) if isinstance(expr, sp.MatrixBase) else [sp.sympify(expr)]
+    if not entries:
+        raise ValueError(f"residue({name!r}) of an empty matrix: nothing is compared.")
     terms = sum(_surviving(name, entry) for entry in entries)
     return Measurement(name, terms, terms, Grade.SYMBOLIC, proof=lambda: _written(entries))
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sympy as sp
 import torch
 
 from grokverify import (
@@ -31,6 +32,11 @@ from grokverify._intervals import outward
 from grokverify._sources import source_hash
 from grokverify.audit import verdict as audited
 from grokverify.cli import main
+from grokverify.groups import differing
+from grokverify.linalg.certified import positive_definite
+from grokverify.linalg.rational import is_semidefinite
+from grokverify.linalg.spectrum import total
+from grokverify.symbolic import residue
 
 LAB = Lab(profile="smoke")
 
@@ -290,3 +296,49 @@ def test_a_claim_whose_id_is_not_the_listed_one_is_an_error(tmp_path, monkeypatc
     assert "the ledger calls claims.py:one 't/two', but its claim has the id 't/one'" in (
         record.reason
     )
+
+
+class Nameless:
+    def __init__(self, n):
+        self.n = n
+
+    def __str__(self):
+        return "a case"
+
+
+@check(lambda lab: [dict(x=Nameless(1)), dict(x=Nameless(2))])
+def cases_that_read_alike(lab, x, bound=1):
+    yield exact("n", x.n).at_most(bound)
+
+
+def test_of_two_cases_that_read_alike_none_is_passed_over():
+    record = judged(cases_that_read_alike, controls=(cases_that_read_alike.but(bound=0),))
+    assert record.verdict is Verdict.ERROR
+    assert "lists two cases that read alike" in record.reason
+
+
+def test_nothing_is_proved_of_what_is_empty():
+    with pytest.raises(ValueError, match="must be the same, and not empty"):
+        differing((np.zeros((0, 3)),), (np.zeros((0, 3)),))
+    with pytest.raises(ValueError, match="must be the same, and not empty"):
+        differing((np.zeros((3, 1)),), (np.zeros((3, 3)),))
+    with pytest.raises(ValueError, match="of an empty matrix: nothing is compared"):
+        residue("x", sp.zeros(0, 0))
+    with pytest.raises(ValueError, match="square and not empty"):
+        positive_definite(torch.zeros(0, 0, dtype=torch.float64))
+    with pytest.raises(ValueError, match="or no entry, or"):
+        is_semidefinite(np.zeros((0, 0), dtype=int))
+    with pytest.raises(ValueError, match="met no term"):
+        total("x", [])
+
+
+def test_a_record_says_which_comparisons_have_a_certificate():
+    @check()
+    def both(lab, off=0):
+        yield exact("differ", differing((np.arange(3),), (np.arange(3) + off,))).equals(0)
+        yield exact("off", off).equals(0)
+
+    record = judged(both, controls=(both.but(off=1),))
+    assert record.checks[0].witnessed == ("differ",)
+    assert "differ: with a certificate" in record.explain()
+    assert "off: with a certificate" not in record.explain()

@@ -20,6 +20,7 @@ from grokverify import Claim, Lab, Source, _witness, check, exact, records, stat
 from grokverify.audit import audit
 from grokverify.cli import main
 from grokverify.enclosure import measured, supremum
+from grokverify.groups import differing
 from grokverify.linalg.certified import least_eigenvalue
 from grokverify.linalg.exact import rank_exact, rank_mod_prime
 from grokverify.linalg.rational import inertia
@@ -37,6 +38,8 @@ def matrices(lab, n, drop=0):
     yield exact("rank modulo 2", rank_mod_prime(A, q=2) - drop).at_least(2)
     yield exact("negative", inertia(A + A.T)[0] + drop).equals(1)
     yield exact("zero", inertia(np.eye(n)[::-1] * Fraction(1, 3))[1] + drop).equals(0)
+    halves = (A * Fraction(1, 2),)
+    yield exact("differing", differing(halves, (halves[0] + (A == 1) * drop,))).equals(0)
     K = torch.eye(n, dtype=torch.float64) + 0.1
     yield least_eigenvalue("floor", K, radius=1e-9).at_least(0.99 + drop)
     yield exact("cube", Fraction(n**3, 7) + drop).at_most(Fraction(n**3, 7))
@@ -126,7 +129,7 @@ def test_every_kind_of_certificate_is_checked(line, tmp_path):
     seen, wrong = audited(tmp_path, line)
     assert wrong == []
     kinds = ("rank", "rank mod", "sum", "inertia", "eigenvalue", "identity")
-    kinds += ("formula", "supremum", "margin")
+    kinds += ("differ", "formula", "supremum", "margin")
     assert all(seen[f"certificates: {kind}"] for kind in kinds), seen
     assert seen["comparisons not carried"] == seen["certificates: not carried, only a digest"] == 0
     told = {word: n for word, n in seen.items() if "outcomes" in word}
@@ -178,6 +181,8 @@ FORGERIES = {
     "an eigenvalue of another index": ("eigenvalue", lambda c: c["proof"].update(index=2)),
     "an asymmetric matrix": ("eigenvalue", lambda c: bent(c["proof"]["matrix"])),
     "an identity that is none": ("identity", lambda c: c["proof"].update(entries=["v0 - v1"])),
+    "arrays with another entry": ("differ", lambda c: bent(c["proof"]["other"])),
+    "an empty interval": ("formula", lambda c: turned_round(c["proof"]["at"])),
     "another formula": ("formula", lambda c: c["proof"].update(text="exp(v0)")),
     "a formula at another place": ("formula", lambda c: moved(c["proof"]["at"])),
     "a power in a formula": ("formula", lambda c: c["proof"].update(text="2**20000")),
@@ -195,6 +200,10 @@ FORGERIES = {
 def bent(rows):
     *before, last = rows[0].split()
     rows[0] = " ".join([*before, "0x1.8p+1" if "." in last else f"{int(last, 16) + 1:x}"])
+
+
+def turned_round(at):
+    at |= {name: ["0x1.8p+1", "0x1.0p+0"] for name in at}
 
 
 def moved(at):
@@ -238,7 +247,7 @@ def test_forged_certificates_are_rejected(line, tmp_path, what):
     forge(found[0 if kind == "identity" else -1])
     _, wrong = audited(tmp_path, sealed(body))
     assert len(wrong) == 1
-    told = ("does not prove", "not symmetric", "a huge power")
+    told = ("does not prove", "not symmetric", "a huge power", "an empty interval")
     assert any(text in wrong[0] for text in told), wrong
     assert "line 1: test/certificates, " in wrong[0]
 
@@ -421,7 +430,8 @@ def test_the_checker_stands_alone(line, tmp_path):
 @pytest.mark.parametrize("name", ["exp", "log", "sqrt", "erfc", "cosh", "sinh"])
 def test_functions_of_the_checker_enclose_those_of_mpmath(name):
     with mpmath.workprec(600):
-        for x in (0, 1, Fraction(1, 3), 2.5, Fraction(299, 100), 3, 5, 11.99, 12, 40, -1, -5):
+        long = 99 + Fraction(1, 3) + Fraction(1, 10**150)  # the decimals beyond may not be lost
+        for x in (0, 1, Fraction(1, 3), long, 2.5, Fraction(299, 100), 3, 5, 11.99, 12, 40, -1, -5):
             if x <= 0 and name in ("log", "sqrt"):
                 continue
             x = Fraction(x)

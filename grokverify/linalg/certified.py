@@ -165,8 +165,10 @@ def row_norm(A: torch.Tensor, radius: torch.Tensor | float) -> torch.Tensor:
 
 
 def square(A: torch.Tensor) -> None:
-    if A.ndim < 2 or A.shape[-1] != A.shape[-2]:
-        raise ValueError(f"a symmetric matrix is square, but the shape is {tuple(A.shape)}.")
+    if A.ndim < 2 or A.shape[-1] != A.shape[-2] or not A.shape[-1]:
+        raise ValueError(
+            f"a symmetric matrix is square and not empty, but the shape is {tuple(A.shape)}."
+        )
     if not bool(torch.isfinite(A).all()):
         raise ValueError(
             "the matrix holds NaN or infinity, about which nothing can be certified: look for 0/0 "

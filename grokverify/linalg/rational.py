@@ -155,10 +155,10 @@ def is_semidefinite(A: Any) -> bool:
 
 
 def _symmetric(tool: str, A: NDArray[Any]) -> NDArray[Any]:
-    if A.ndim != 2 or A.shape[0] != A.shape[1] or not (A == A.T).all():
+    if A.ndim != 2 or A.shape[0] != A.shape[1] or not A.size or not (A == A.T).all():
         raise ValueError(
-            f"{tool}() needs a symmetric matrix; this one has shape {A.shape} or differs "
-            "from its transpose. Did the kernel lose an argument?"
+            f"{tool}() needs a symmetric matrix; this one has shape {A.shape}, or no entry, or "
+            "differs from its transpose. Did the kernel lose an argument?"
         )
     return A
 

@@ -92,16 +92,16 @@ def total(name: str, terms: Any, *, radii: Iterable[float] = ()) -> Measurement:
 
     Raises:
         Refused: the terms are a tensor of another type than float64.
-        ValueError: a term is NaN or infinite, or a radius is negative.
+        ValueError: there is no term, one is NaN or infinite, or a radius is negative.
     """
     if isinstance(terms, torch.Tensor):
         require_ieee(terms)
         terms = terms.ravel().tolist()
     values, errors = [float(x) for x in terms], [float(r) for r in radii]
-    if not all(map(math.isfinite, values)) or not all(r >= 0 for r in errors):
+    if not values or not all(map(math.isfinite, values)) or not all(r >= 0 for r in errors):
         raise ValueError(
-            f"total({name!r}) met a term that is not finite or a radius that is not >= 0. NaN is "
-            "never evidence: look for an overflow or 0/0."
+            f"total({name!r}) met no term, one that is not finite, or a radius that is not >= 0. "
+            "NaN is never evidence: look for an overflow or 0/0."
         )
     middle, reach = math.fsum(values), math.fsum(errors)
     low, high = middle, middle

@@ -88,7 +88,7 @@ def test_what_is_refused():
         eigenvalue_bounds(torch.ones(2, 3, dtype=torch.float64))
     with pytest.raises(IndexError, match="number 3 of a 3 x 3 matrix: count from 0"):
         eigenvalue("top", torch.eye(3, dtype=torch.float64), 3)
-    with pytest.raises(ValueError, match="a term that is not finite"):
+    with pytest.raises(ValueError, match="one that is not finite"):
         total("sum", [1.0, math.nan])
     with pytest.raises(ValueError, match="a radius that is not >= 0"):
         total("sum", [1.0], radii=[-1.0])

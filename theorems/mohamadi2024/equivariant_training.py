@@ -140,7 +140,7 @@ def exact_line(exact_rules):
         wrong = [differing(u.theta, act(T, v.theta)) for u, v in zip(turned, plain, strict=True)]
         yield exact("weights that differ", sum(wrong)).equals(0)
         last = predictor(turned[-1].theta)[np.ix_(*T.parts)]
-        apart = int((last != predictor(plain[-1].theta)).sum())
+        apart = differing((last,), (predictor(plain[-1].theta),))
         yield exact("predictions that differ", apart).equals(0)
 
     return exact_runs

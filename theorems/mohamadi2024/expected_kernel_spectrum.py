@@ -19,7 +19,7 @@ import torch
 from hypothesis import strategies as st
 
 from grokverify import Claim, Source, approx, check, exact, row, series
-from grokverify.groups import plane_rotation
+from grokverify.groups import differing, plane_rotation
 from grokverify.kernels import entk, inputs, jacobian
 from grokverify.linalg.exact import rank_exact
 from grokverify.linalg.rational import is_semidefinite
@@ -59,8 +59,9 @@ def first_layer_share(lab, p, h, law, both=2, centre=0):
     J, count = summed(V, [w + centre for w in law], x, first=p)
     A, B = ((u[:, None] == u).astype(int) for u in x[:2])
     c = x[2]
-    off = J - count * 4 * variance(law) * (V @ V.T)[np.ix_(c, c)] * (A + B + both * A * B)
-    yield exact("entries of E J off the formula", int((off != 0).sum())).equals(0)
+    formula = 4 * variance(law) * (V @ V.T)[np.ix_(c, c)] * (A + B + both * A * B)
+    off = differing((J,), (count * formula,))
+    yield exact("entries of E J off the formula", off).equals(0)
 
 
 # --- lambda_min(E K) on all inputs, exactly, for V whose V V' has known eigenvalues ---------------
