@@ -1,6 +1,6 @@
-"""Many small tanh networks at once: closed gradients of the square loss, batched over runs.
+"""Many small networks at once: closed gradients of the square loss, batched over runs.
 
-    h_0 = x,  h_l = tanh(h_{l-1} W_l + b_l),  f = h_{L-1} W_L + b_L
+    h_0 = x,  h_l = act(h_{l-1} W_l + b_l),  f = h_{L-1} W_L + b_L,  act = tanh or max(0, .)
 
 Parameters are the flat tuple (W_1, b_1, ..., W_L, b_L) of stacked tensors, (R, in, out) and
 (R, 1, out), which every elementwise rule of ``grokverify.training`` takes for R separate runs.
@@ -9,13 +9,26 @@ Forward and backward pass by hand cost a third of automatic differentiation at t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 
 from grokverify._lab import Lab
 from grokverify.training import Gradient, Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """An activation, in place, and its derivative as a function of its own value."""
+
+    act: Callable[[torch.Tensor], torch.Tensor]
+    slope: Callable[[torch.Tensor], torch.Tensor]
+
+
+TANH = Activation(torch.tanh_, lambda h: 1 - h * h)
+RELU = Activation(torch.relu_, lambda h: (h > 0).to(h))  # 0 at 0, as in torch
 
 
 def start(lab: Lab, name: str, runs: int, widths: Sequence[int], scale: float = 1.0) -> Parameters:
@@ -38,23 +51,27 @@ def start(lab: Lab, name: str, runs: int, widths: Sequence[int], scale: float = 
     return tuple(theta)
 
 
-def output(theta: Parameters, x: torch.Tensor) -> torch.Tensor:
+def output(theta: Parameters, x: torch.Tensor, act: Activation = TANH) -> torch.Tensor:
     """f (R, n, outputs) at the inputs x (R, n, inputs)."""
-    return _layers(theta, x)[-1]
+    return _layers(theta, x, act)[-1]
 
 
-def errors(theta: Parameters, x: torch.Tensor, y: torch.Tensor, alpha: float) -> torch.Tensor:
+def errors(
+    theta: Parameters, x: torch.Tensor, y: torch.Tensor, alpha: float, act: Activation = TANH
+) -> torch.Tensor:
     """(R, n): the square of ``alpha f - y`` at each input, as a mean over the outputs."""
-    return (alpha * output(theta, x) - y).square().mean(-1)
+    return (alpha * output(theta, x, act) - y).square().mean(-1)
 
 
-def square_gradient(x: torch.Tensor, y: torch.Tensor, alpha: float = 1.0) -> Gradient:
+def square_gradient(
+    x: torch.Tensor, y: torch.Tensor, alpha: float = 1.0, act: Activation = TANH
+) -> Gradient:
     """The gradient of ``mean (alpha f(x) - y)^2``, over inputs and outputs, of each run."""
     scale = 2 * alpha / (y.shape[-2] * y.shape[-1])
 
     def gradient(theta: Parameters) -> Parameters:
-        *hidden, f = _layers(theta, x)
-        return _backward(theta, [x, *hidden], scale * (alpha * f - y))
+        *hidden, f = _layers(theta, x, act)
+        return _backward(theta, [x, *hidden], scale * (alpha * f - y), act)
 
     return gradient
 
@@ -66,9 +83,9 @@ class Linearised:
     forward pass along the tangent, its transpose a backward pass through fixed layers.
     """
 
-    def __init__(self, theta0: Parameters, x: torch.Tensor) -> None:
-        self._theta0 = theta0
-        *hidden, self._f0 = _layers(theta0, x)
+    def __init__(self, theta0: Parameters, x: torch.Tensor, act: Activation = TANH) -> None:
+        self._theta0, self._act = theta0, act
+        *hidden, self._f0 = _layers(theta0, x, act)
         self._h = [x, *hidden]
 
     def output(self, theta: Parameters) -> torch.Tensor:
@@ -76,7 +93,7 @@ class Linearised:
         move = [a - b for a, b in zip(theta, self._theta0, strict=True)]
         d = torch.baddbmm(move[1], self._h[0], move[0])
         for k, h in enumerate(self._h[1:], 1):
-            d = d * (1 - h * h)
+            d = d * self._act.slope(h)
             d = torch.baddbmm(move[2 * k + 1], h, move[2 * k]).baddbmm_(d, self._theta0[2 * k])
         return self._f0 + d
 
@@ -85,26 +102,29 @@ class Linearised:
         scale = 2 * alpha / (y.shape[-2] * y.shape[-1])
 
         def gradient(theta: Parameters) -> Parameters:
-            return _backward(self._theta0, self._h, scale * (alpha * self.output(theta) - y))
+            gap = scale * (alpha * self.output(theta) - y)
+            return _backward(self._theta0, self._h, gap, self._act)
 
         return gradient
 
 
-def _layers(theta: Parameters, x: torch.Tensor) -> list[torch.Tensor]:
+def _layers(theta: Parameters, x: torch.Tensor, act: Activation) -> list[torch.Tensor]:
     """h_1, ..., h_{L-1} and f."""
     found, last = [], len(theta) // 2 - 1
     for k in range(last + 1):
         x = torch.baddbmm(theta[2 * k + 1], x, theta[2 * k])
-        x = x.tanh_() if k < last else x
+        x = act.act(x) if k < last else x
         found.append(x)
     return found
 
 
-def _backward(theta: Parameters, h: list[torch.Tensor], d: torch.Tensor) -> Parameters:
+def _backward(
+    theta: Parameters, h: list[torch.Tensor], d: torch.Tensor, act: Activation
+) -> Parameters:
     """The transpose of the Jacobian times d; h are the layers from the input on, without f."""
     found: list[torch.Tensor] = []
     for k in reversed(range(len(h))):
         found = [h[k].mT @ d, d.sum(1, keepdim=True), *found]
         if k:
-            d = (d @ theta[2 * k].mT).mul_(1 - h[k] * h[k])
+            d = (d @ theta[2 * k].mT).mul_(act.slope(h[k]))
     return tuple(found)
