@@ -57,9 +57,7 @@ def plot(group: Sequence[Series]) -> Plot | None:
         Curve(s, tuple(_drawable(s, log)), svg.Look.of(k if len(shown) > 1 else 0))
         for k, s in enumerate(shown)
     ]
-    left_out = sum(len(c.series.x) - len(c.points) for c in curves)
-    points = sum(len(s.x) for s in group)
-    left_out += points - sum(len(s.x) for s in shown)
+    note = _note(group, sum(len(c.points) for c in curves), log)
     curves = [c for c in curves if c.points]
     if not curves:
         return None
@@ -69,11 +67,23 @@ def plot(group: Sequence[Series]) -> Plot | None:
         name=clean(shown[0].plot or shown[0].name, 200),
         svg=Markup(_draw(_stacked(curves, log), alt)),  # every text inside was escaped
         alt=alt,
-        note=f"{left_out} of {points} points cannot be drawn here" if left_out else "",
+        note=note,
         head=head,
         points=rows,
         more=more,
     )
+
+
+def _note(group: Sequence[Series], drawn: int, log: str) -> str:
+    """How many points are missing from the picture; zero on a logarithmic axis is no riddle."""
+    points = [(x, y) for s in group for x, y in zip(s.x, s.y, strict=False)]
+    left_out = len(points) - drawn
+    zero = sum(("x" in log and x == 0) or ("y" in log and y == 0) for x, y in points)
+    if not left_out:
+        return ""
+    if left_out == zero:
+        return f"{zero} of {len(points)} points, at zero, are on no logarithmic axis"
+    return f"{left_out} of {len(points)} points cannot be drawn here"
 
 
 def _drawable(series: Series, log: str) -> list[Point]:

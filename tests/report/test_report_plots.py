@@ -61,6 +61,9 @@ def test_what_cannot_be_drawn_is_left_out_and_said() -> None:
     assert drawn is not None
     assert drawn.note == "3 of 4 points cannot be drawn here"
     assert plot(series("w", x=[1], y=[0], log="y")) is None
+    drawn = plot(series("w", x=[0, 1, 2], y=[1, 1, 0], log="xy"))
+    assert drawn is not None
+    assert drawn.note == "2 of 3 points, at zero, are on no logarithmic axis"
     assert plot(Series("w", (), ())) is None
 
 
