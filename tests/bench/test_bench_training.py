@@ -120,7 +120,7 @@ def test_step_beside_an_eager_loop(benchmark, p, h, n, steps):
             optimiser.step()
         return tuple(parameter.detach() for parameter in net.parameters())
 
-    def products():
+    def its_products():
         for _ in range(steps):
             s @ V.mT, E.mT @ s, E @ V
 
@@ -129,7 +129,7 @@ def test_step_beside_an_eager_loop(benchmark, p, h, n, steps):
         ours(W, V, data, steps),
         rounds=5,
         eager=eager,
-        products=products,
+        the_products_of_its_gradient=its_products,
     )
     for mine, theirs in zip(found, results["eager"], strict=True):
         assert (mine - theirs).abs().max() <= 1e-5
