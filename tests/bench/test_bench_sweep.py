@@ -22,9 +22,11 @@ claim = Claim(id="t/one", source=Source("P", "1"), statement="s", checks=(one,),
 """
 
 
-@pytest.mark.parametrize("workers", [2, 4])
-@pytest.mark.parametrize("name", ["local", "dask", "dask_processes"])
-def test_a_block(benchmark, tmp_path, name, workers):
+@pytest.mark.parametrize(
+    "setting", [f"{name}, {w}" for name in ("local", "dask", "dask_processes") for w in (2, 4)]
+)
+def test_a_block(benchmark, tmp_path, setting):
+    name, workers = setting.split(", ")[0], int(setting[-1])
     if name.startswith("dask"):
         pytest.importorskip("distributed", reason="dask.distributed is not installed")
     file = tmp_path / "claim.py"
@@ -46,6 +48,6 @@ def test_a_block(benchmark, tmp_path, name, workers):
         _isolate.close_all()
         pool.shutdown()
     record_machine(benchmark.extra_info)
-    benchmark.extra_info["executor"] = name
+    benchmark.extra_info["executor and workers"] = setting
     benchmark.extra_info["ms around a block"] = spread([1000 * s for s in seen])
     benchmark.extra_info["target, ms around a block"] = "under 5"
