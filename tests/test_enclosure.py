@@ -79,3 +79,11 @@ def test_errors_say_what_is_wrong():
         measured("a", sp.log(x), {x: (0, 1)})
     with pytest.raises(ValueError, match="reaches below 0. Split"):
         measured("a", sp.sqrt(x), {x: (-1, 1)})
+
+
+def test_near_zero_the_second_formula_is_taken_over_all_between_zero_and_the_box():
+    """(1 - e^-x) / x is a mean of e^-x over [0, x], and larger than e^-x at x."""
+    near = (sp.exp(-x), "Taylor")
+    told = supremum("s", (1 - sp.exp(-x)) / x, x, (5e-4, 9e-4), near=near, gap=1e-9)
+    assert told.hi >= -math.expm1(-5e-4) / 5e-4
+    assert supremum("s", (1 - sp.exp(-x)) / x, x, (0, 1), near=near, gap=1e-9).hi >= 1

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MUTANTS = tomllib.loads((Path(__file__).with_name("mutants.toml")).read_text())["mutant"]
 AREAS = ("nets", "kernels", "groups", "fourier", "training", "margins", "linalg", "stats")
-AREAS += ("symbolic", "flows", "_lab")
+AREAS += ("symbolic", "flows", "_lab", "_verdict", "_sweep", "audit", "_witness")
 SAMPLE = MUTANTS[0], MUTANTS[-2]
 
 
