@@ -51,6 +51,7 @@ def curves(run, p):
     events = {"fit": fit_time(run).median(), "test accuracy 1/2": learn_time(run).median()}
     for plot, names, log in (
         ("accuracy", ("train", "test"), "x"),
+        ("loss", ("train loss", "test loss"), "xy"),
         ("kernel and weights", ("moved", "relative", "turned", "sup"), "xy"),
     ):
         labels = dict(plot=f"{plot}, p = {p}", xlabel="step", ylabel="median", log=log)

@@ -78,7 +78,8 @@ def penalty_goes_on(lab, p, sup=0.1, slow=1):
         if labels == "true":
             for name, unit in (("sup", 1), ("unseen", p)):
                 yield series(
-                    f"{name}{' / p' * (unit > 1)}, penalty {given:g}, p = {p}",
+                    f"penalty {given:g}",
+                    plot=f"{name}{' / p' * (unit > 1)}, p = {p}",
                     x=run.t[1:].tolist(),
                     y=(run[name][1:] / unit).median(1).values,
                     xlabel="step",
