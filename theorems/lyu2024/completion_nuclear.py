@@ -67,7 +67,7 @@ def weak_decay(lab, sample, order=1.0, least=1.0):
     problem, found = instance(lab)
     gaps = []
     for lam in (1e-4, 1e-5):
-        end = minimum_nuclear_norm(problem, lam, gap=1e-12)
+        end = minimum_nuclear_norm(problem, lam, gap=1e-11)  # near rounding
         gaps.append(1 - nuclear_norm(end.W) / found.upper / least)
     seen = math.log10(gaps[0] / gaps[1]) if min(gaps) > 0 else 0.0
     yield row(sample=sample, gap=gaps[1], order=seen)
