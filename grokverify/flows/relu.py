@@ -1,8 +1,8 @@
 """Gradient flow of two-layer ReLU nets on addition modulo p, with weight decay or without.
 
 ``f(theta; a, b) = W2 relu(A_a + B_b + b1)``, the net of Lyu et al. 2024, eq. (1), with the first
-layer split into its columns for the two one-hot inputs, under the mean cross-entropy. Published runs
-take 1e7 to 1e8 steps of gradient descent because the rate has to suit the start; the flow itself is
+layer split into its columns for the two one-hot inputs, under the mean cross-entropy. Published
+runs take 1e7 to 1e8 steps of gradient descent, since the rate has to suit the start; the flow is
 fast where little happens. Heun's method with error control follows it in ``tau = lambda t``
 (some thousand steps for any lambda and scale); without weight decay gradients are scaled up by the
 largest wrong share, and the time is summed in logarithms, since it reaches 10^500. Cost: three
@@ -24,14 +24,20 @@ Weights = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # A, B,
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sums:
-    """Pairs (a, b) of residues modulo p that train, and those that test.
+    """Pairs (a, b) of residues modulo p, and which of them train; the others test.
+
+    Args:
+        p: the modulus.
+        chosen: (n,) numbers ``a p + b`` of the training pairs.
+        labels: (p^2,) labels of all pairs where they are not the sums.
 
     Raises:
         ValueError: p below 2, no pair trains, or an index outside of p^2.
     """
 
     p: int
-    chosen: torch.Tensor  # (n,) numbers a p + b of the training pairs
+    chosen: torch.Tensor
+    labels: torch.Tensor | None = None
 
     def __post_init__(self) -> None:
         top = int(self.chosen.max()) if len(self.chosen) else -1
@@ -40,6 +46,12 @@ class Sums:
                 f"{len(self.chosen)} training pairs with numbers up to {top} do not fit addition "
                 f"modulo {self.p}: choose at least one a p + b below p^2 = {self.p**2}, p >= 2."
             )
+
+    def answers(self, pairs: torch.Tensor) -> torch.Tensor:
+        """The labels of pairs given by their numbers."""
+        if self.labels is not None:
+            return self.labels[pairs]
+        return (pairs // self.p + pairs % self.p) % self.p
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +89,16 @@ def he_start(A: torch.Tensor, B: torch.Tensor, W2: torch.Tensor, scale: float = 
 
 
 def decayed(
-    data: Sums, start: Weights, lam: float, end: float, *, tol: float = 2e-3, steps: int = 100_000
+    data: Sums,
+    start: Weights,
+    lam: float,
+    end: float,
+    *,
+    enough: float = math.inf,
+    tol: float = 1e-2,
+    steps: int = 100_000,
 ) -> Run:
-    """The flow with weight decay lam until tau = end.
+    """The flow with weight decay lam until tau = end, or until the test accuracy is ``enough``.
 
     Raises:
         ValueError: lam, end or tol is not positive.
@@ -103,7 +122,7 @@ def decayed(
         k2 = velocity(_moved(theta, k1, step))
         used += 2
         error = step / 2 * _size(_minus(k2, k1)) / _size(theta)
-        if not math.isfinite(error) and step < 1e-18 or taken >= steps:
+        if taken >= steps or step < 1e-18:  # NaN shrinks the step
             raise SolverFailed(_stopped(data, taken, "tau", tau, end))
         if error <= tol:
             theta = _moved(_moved(theta, k1, step / 2), k2, step / 2)
@@ -111,6 +130,8 @@ def decayed(
             if tau >= due or tau >= end:
                 readings.append(_read(data, theta, tau))
                 due = max(1.05 * tau, tau + 1e-6)
+                if readings[-1].test >= enough:
+                    break
         step *= min(2.0, max(0.2, 0.9 * math.sqrt(tol / max(error, 1e-12))))
     return Run(tuple(readings), used)
 
@@ -156,7 +177,7 @@ def _gradient(data: Sums, start: Weights) -> Callable[[Weights, float], Weights]
     """Minus the gradient of the mean cross-entropy times e^shift."""
     p, n = data.p, len(data.chosen)
     a, b = data.chosen // p, data.chosen % p
-    c, row = (a + b) % p, torch.arange(n, device=a.device)
+    c, row = data.answers(data.chosen), torch.arange(n, device=a.device)
     zero = torch.zeros_like(start[0])
 
     def pull(theta: Weights, shift: float) -> Weights:
@@ -191,7 +212,7 @@ def _shift(data: Sums, theta: Weights) -> float:
 def _outputs(data: Sums, theta: Weights, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     A, B, bias, W2 = theta
     a, b = pairs // data.p, pairs % data.p
-    return (A[a] + B[b] + bias).clamp(min=0) @ W2.mT, (a + b) % data.p
+    return (A[a] + B[b] + bias).clamp(min=0) @ W2.mT, data.answers(pairs)
 
 
 def _read(data: Sums, theta: Weights, clock: float) -> Reading:

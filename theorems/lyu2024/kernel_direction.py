@@ -64,21 +64,21 @@ def cases(lab):
 
 
 @lru_cache(maxsize=64)  # controls change what is compared, and repeat the flows
-def flow_weights(lab, L, c, p, clock):
+def flow_weights(lab, L, c, p, clock, start):
     X, best = sparse_rows(lab)
     weights = []
     for digits in DIGITS:
         log_alpha = digits * math.log(10)
-        net = DiagonalNet(X, L, log_alpha, -p * log_alpha)
+        net = DiagonalNet(X, L, start * log_alpha, -p * log_alpha)
         (point,) = diagonal_flow(net, [clock * (1 - c) * log_alpha])
         weights.append(point.w)
     return X, best, weights
 
 
 @check(cases)
-def rate(lab, L, c, p, norm=2.0, clock=1.0, factor=1.0):
-    """The angle times log B at alpha = 1e32 ... 1e128, extrapolated."""
-    X, best, weights = flow_weights(lab, L, c, p, clock)
+def rate(lab, L, c, p, norm=2.0, clock=1.0, factor=1.0, start=1.0):
+    """The angle times log B at alpha = 1e32 ... 1e128, extrapolated; from alpha^start."""
+    X, best, weights = flow_weights(lab, L, c, p, clock, start)
     other = max_margin(X, norm).w
     unit, told = other / np.linalg.norm(other), factor * angle_constant(X, best)
     angles = [sines(w, unit) for w in weights]
@@ -155,6 +155,7 @@ direction = Claim(
         rate.but(norm=1.0),
         rate.but(clock=2.0),
         rate.but(factor=1.05),
+        rate.but(start=-1.0),  # a small start has no kernel regime
         net_itself.but(ratio=0.99),
         net_itself.but(decay=1.5),
     ),

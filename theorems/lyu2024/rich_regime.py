@@ -8,6 +8,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from scipy.integrate import solve_ivp
 
 from grokverify import Claim, Source, approx, check, row, series
 from grokverify.flows.decay import decayed_flow, squares
@@ -15,7 +16,7 @@ from grokverify.flows.diagonal import DiagonalNet, diagonal_flow
 from grokverify.l1_paths import l1_path
 from grokverify.limits import log_limit
 from grokverify.margin_paths import l2_path
-from grokverify.margins import NotSeparable, max_margin
+from grokverify.margins import NotSeparable, SolverFailed, max_margin
 
 PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
@@ -161,11 +162,14 @@ def excess(X, w, c):
     return objective(X, w, c) / objective(X, best.w, c) - 1, off
 
 
-def late_weights(X, log_alpha, tau, kept):
-    """The flow of a net that sees the first ``kept`` coordinates only."""
+def late_weights(X, log_alpha, tau, kept, weaker=0.0):
+    """The flow of a net that sees the first ``kept`` coordinates only, at t = alpha tau.
+
+    Its weight decay is alpha^-(1 + weaker).
+    """
     w = np.zeros(X.shape[1])
-    net = DiagonalNet(X[:, :kept], 2, log_alpha, -log_alpha)
-    w[:kept] = diagonal_flow(net, [tau])[0].w
+    net = DiagonalNet(X[:, :kept], 2, log_alpha, -(1 + weaker) * log_alpha)
+    w[:kept] = diagonal_flow(net, [tau * math.exp(-weaker * log_alpha)])[0].w
     return w
 
 
@@ -180,7 +184,7 @@ def reaches_the_minimum(lab, digits, kept=40, penalty=0.5, later=1000.0):
 
 
 @lru_cache(maxsize=16)
-def window(lab, c, clock, depth):
+def window(lab, c, clock, depth, weaker):
     X, found = sparse_rows(lab), []
     for digits in (4, 8, 16, 32):
         log_alpha = digits * math.log(10)
@@ -188,15 +192,15 @@ def window(lab, c, clock, depth):
             (point,) = l2_path(X, [log_alpha - math.log(len(X))])
             w = point.w
         else:
-            w = late_weights(X, log_alpha, clock * (1 + c) * log_alpha, 40)
+            w = late_weights(X, log_alpha, clock * (1 + c) * log_alpha, 40, weaker)
         found.append(excess(X, w, log_alpha - math.log(len(X) / 2))[0])
     return found
 
 
 @check(lambda lab: [dict(c=c) for c in lab.pick(smoke=(1.0,), quick=(0.5, 1.0))])
-def within_the_window(lab, c, clock=1.0, depth=2):
+def within_the_window(lab, c, clock=1.0, depth=2, weaker=0.0):
     """At (1 + c)/lambda log alpha already, for alpha = 1e4 ... 1e32."""
-    found = window(lab, c, clock, depth)
+    found = window(lab, c, clock, depth, weaker)
     yield series(
         f"excess of the penalised loss at (1 + c)/lambda log alpha, c={c:g}",
         x=[4, 8, 16, 32],
@@ -207,6 +211,32 @@ def within_the_window(lab, c, clock=1.0, depth=2):
     )
     yield row(c=c, first=found[0], last=found[-1])
     yield approx("excess at alpha = 1e32", found[-1]).at_most(5e-3)
+
+
+@check(lambda lab: [dict(sample=k) for k in range(lab.pick(smoke=1, quick=3))])
+def net_itself(lab, sample, linear=0.0):
+    """u and v at 2/lambda log alpha, alpha = 100, for w = u^2 - v^2 + linear (u - v)."""
+    X, la = sparse_rows(lab), math.log(100)
+    n, d = X.shape
+    clock = math.log1p(2e3 * la * math.exp(3 * la))  # in the clock of the first rate
+    speed = 2 * la / math.expm1(clock)
+
+    def weights(z):
+        u, v = z[:d], z[d:]
+        return u * u - v * v + linear * (u - v)
+
+    def velocity(sigma, z):
+        s = X.T @ np.exp(np.minimum(la - math.log(n) - X @ weights(z), 100.0))
+        pull = np.concatenate([(2 * z[:d] + linear) * s, -(2 * z[d:] + linear) * s])
+        return speed * math.exp(sigma) * (pull - z)
+
+    start = math.exp(la) * np.ones(2 * d)
+    run = solve_ivp(velocity, (0, clock), start, "LSODA", rtol=1e-7, atol=1e-9)
+    if run.status != 0:
+        raise SolverFailed(f"the unreduced flow stopped: {run.message}")
+    above, off = excess(X, weights(run.y[:, -1]), la - math.log(n / 2))
+    yield row(sample=sample, excess=above, distance=off)
+    yield approx("excess at alpha = 100", above).at_most(0.04)
 
 
 @check(lambda lab: [dict(sample=k) for k in range(lab.pick(smoke=1, quick=3))])
@@ -240,13 +270,16 @@ global_optimum = Claim(
         reaches_the_minimum.asymptotic("excess of the penalised loss").part("t to infinity"),
         within_the_window.asymptotic("excess at alpha = 1e32").part("within the window"),
         margin_limit.asymptotic("distance of the limit from 1").part("lambda to 0"),
+        net_itself.part("within the window"),
     ),
     controls=(
         reaches_the_minimum.but(kept=20),
         reaches_the_minimum.but(penalty=0.6),
         within_the_window.but(clock=0.5),
         within_the_window.but(depth=1),
+        within_the_window.but(weaker=3.0),  # hardly any decay, at the same time t
         margin_limit.but(norm=2.0),
+        net_itself.but(linear=0.3),  # not homogeneous
     ),
     origin="ours",
     uses=("lyu2024/rich-kkt",),
