@@ -20,8 +20,6 @@ PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Prova
 # as tau = lambda t = rate lambda steps:
 #   (a) He start: training 100 % at 0.15, test 50 % at 3.87;
 #   (b) He times 1, 10, 100 with W2 = 0: test 50 % at 3.80, 5.05, 7.37 (log 10 = 2.30);
-#   (c) He times 10, lambda = 1e-4, 3e-4, 1e-3: test 50 % at 5.05, 5.55, 7.40; at 3e-3 the training
-#       accuracy peaks at 97.8 % and ends at 1.4 %.
 # Theory, for smooth nets: the transition is at tau = log alpha + O(1).
 SMALL = dict(p=23, h=192, share=0.75, lam=3e-4)
 FULL = dict(p=97, h=1024, share=0.4, lam=1e-4)
@@ -99,30 +97,12 @@ def by_scale(lab, seed, p, h, share, lam, smaller=10.0, strength=1.0):
     yield approx("delay from 10 to 100 minus log 10", abs(shift - math.log(10))).at_most(0.35)
 
 
-@check(sizes)
-def by_decay(lab, seed, p, h, share, lam, order=1.0, strong=(30, 50)):
-    """Ten times He's start: two weak decays, and stronger ones until training collapses."""
-    lams = (lam, lam * 10 / 3)
-    runs = [run(lab, seed, p, h, share, m, 10.0, True, 0.6) for m in lams]
-    times = [min(r.first("test", 0.5), 9.0) / m for r, m in zip(runs, lams, strict=True)]
-    seen = math.log(times[0] / times[1]) / math.log(lams[1] / lams[0])
-    yield approx("order of the time in 1/lambda, minus 1", abs(seen - order)).at_most(0.3)
-    ends = []
-    for factor in strong:
-        found = run(lab, seed, p, h, share, lam * factor, 10.0, True, 0.6, end=40.0)
-        peak, end = max(r.train for r in found.readings), found.readings[-1].train
-        yield row(p=p, h=h, factor=factor, order=seen, peak=peak, end=end)
-        yield curve(f"accuracies at {factor} times the decay", found)
-        ends.append(end if peak >= 0.9 else 1.0)
-    yield approx("training accuracy at the end of the best collapse", min(ends)).at_most(0.5)
-
-
-@check(lambda lab: sizes(lab) and [dict(lam=m) for m in (0.05, 0.02)])
+@check(lambda lab: sizes(lab) and [dict(lam=m) for m in (0.05, 0.1)])
 def against_descent(lab, lam, factor=1.0):
     """p = 5, h = 8: the loss at tau = 0.5 against plain descent with automatic gradients."""
     A, B, W2 = (lab.normal(name, 5, 8) for name in ("A", "B", "W2"))
     data, start = Sums(5, lab.subset("pairs", 25, 15)), he_start(A, B, W2)
-    here = decayed(data, start, factor * lam, 0.5, tol=1e-6).readings[-1]
+    here = decayed(data, start, factor * lam, 0.5, tol=1e-4).readings[-1]
     a, b = data.chosen // 5, data.chosen % 5
     theta, rate = [w.clone().requires_grad_() for w in start], 0.01
     for _ in range(round(0.5 / lam / rate)):
@@ -133,12 +113,12 @@ def against_descent(lab, lam, factor=1.0):
                  for w, g in zip(theta, slopes, strict=True)]  # fmt: skip
     gap = abs(here.log_loss - math.log(float(loss.detach())))
     yield row(lam=lam, log_loss=here.log_loss, gap=gap)
-    yield approx("log of the loss of the flow minus that of descent", gap).at_most(0.02)
+    yield approx("log of the loss of the flow minus that of descent", gap).at_most(1e-3)
 
 
 SKIPPED = {"smoke": Verdict.SKIPPED}
 GAP = (
-    "One or two draws of pairs and weights; p = 23 for 97 except in the paper profile, not run yet. "
+    "One or two draws of pairs and weights; p = 23 for 97 but in the paper profile, not run yet. "
     "The ReLU net is outside of the smooth class of the theorems; flow for gradient descent."
 )
 
@@ -176,26 +156,6 @@ scale = Claim(
         by_scale.but(smaller=1.0),
         by_scale.but(smaller=100.0),
         by_scale.but(strength=30.0),
-        against_descent.but(factor=1.1),
-    ),
-    expect=SKIPPED,
-    group="lyu2024 figure 2",
-    gap=GAP,
-)
-
-decay = Claim(
-    id="lyu2024/figure-modular-decay",
-    source=Source(PAPER, "Figure 2 (c)", "2311.18817"),
-    title="Less weight decay delays the transition, too much lets training collapse",
-    statement=(
-        r"From ten times He's scale the time of half the test set is of order $1 / \lambda$, "
-        r"within 0.3 in the exponent; for some larger $\lambda$ the training accuracy exceeds 90 % "
-        r"and falls below a half in the end."
-    ),
-    checks=(by_decay, against_descent.part("the integrator")),
-    controls=(
-        by_decay.but(order=0.5),
-        by_decay.but(strong=(1, 10 / 3)),
         against_descent.but(factor=1.1),
     ),
     expect=SKIPPED,
