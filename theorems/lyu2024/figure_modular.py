@@ -139,7 +139,6 @@ grokking = Claim(
         against_descent.but(factor=1.1),
     ),
     expect=SKIPPED,
-    group="lyu2024 figure 2",
     gap=GAP,
 )
 
@@ -159,6 +158,5 @@ scale = Claim(
         against_descent.but(factor=1.1),
     ),
     expect=SKIPPED,
-    group="lyu2024 figure 2",
     gap=GAP,
 )
