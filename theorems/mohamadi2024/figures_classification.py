@@ -91,7 +91,7 @@ figure_1_scale = Claim(
         classification_by_autograd.but(divide=False),
         smaller_start_lags_less.but(small=10.0, large=0.1),
     ),
-    hypotheses=("setting of A.2", "h = 4p"),
+    hypotheses=("setting of A.2", "h = 4p", "in at least half of the runs"),
     gap=(
         "The lag is counted in steps between alpha = 0.1 and 10; the figure's scales and p are not "
         "printed. In decades of steps the gap is no monotone function of alpha (last column): a "
@@ -162,7 +162,7 @@ figure_4_grokking = Claim(
         learns_late.but(labels="shuffled"),
         learns_late.but(rate=0.01),
     ),
-    hypotheses=("setting of A.2", "h = 4p"),
+    hypotheses=("setting of A.2", "h = 4p", "in at least half of the runs"),
     gap=(
         "Three quarters and the factor 3 are ours: the caption says large and long after. Near "
         "accuracy 1 the test "
