@@ -30,9 +30,17 @@ def factor_flow(
         rtol: relative tolerance of the integrator (LSODA with the exact Jacobian).
 
     Raises:
+        ValueError: the decay or the factors are out of range, or a factor has the wrong shape.
         SolverFailed: the integrator stops early.
     """
     d, grid = problem.d, times(taus, 0.0)
+    shapes, large = (np.shape(U), np.shape(V)), max(np.abs(U).max(), np.abs(V).max())
+    if shapes != ((d, d), (d, d)) or not large < 1e150 or not 0 < lam < np.inf:
+        raise ValueError(
+            f"factors of shapes {shapes[0]} and {shapes[1]} with entries up to {large:.3g} and "
+            f"lambda = {lam} do not fit a matrix of size {d}: U and V are {d} x {d}, products "
+            "must not overflow, and lambda is positive (without decay nothing leads to low rank)."
+        )
     start = np.concatenate([np.ravel(U), np.ravel(V)]).astype(np.float64)
     eye = np.eye(d)
 
