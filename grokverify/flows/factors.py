@@ -34,13 +34,7 @@ def factor_flow(
         SolverFailed: the integrator stops early.
     """
     d, grid = problem.d, times(taus, 0.0)
-    shapes, large = (np.shape(U), np.shape(V)), max(np.abs(U).max(), np.abs(V).max())
-    if shapes != ((d, d), (d, d)) or not large < 1e150 or not 0 < lam < np.inf:
-        raise ValueError(
-            f"factors of shapes {shapes[0]} and {shapes[1]} with entries up to {large:.3g} and "
-            f"lambda = {lam} do not fit a matrix of size {d}: U and V are {d} x {d}, products "
-            "must not overflow, and lambda is positive (without decay nothing leads to low rank)."
-        )
+    _checked(d, U, V, lam)
     start = np.concatenate([np.ravel(U), np.ravel(V)]).astype(np.float64)
     eye = np.eye(d)
 
@@ -81,3 +75,13 @@ def factor_flow(
     )
     finished(run, f"the flow of the factors at lambda = {lam:.3g}", "tau", grid[-1])
     return [(x[: d * d].reshape(d, d), x[d * d :].reshape(d, d)) for x in run.y.T]
+
+
+def _checked(d: int, U: Any, V: Any, lam: float) -> None:
+    shapes, large = (np.shape(U), np.shape(V)), max(np.abs(U).max(), np.abs(V).max())
+    if shapes != ((d, d), (d, d)) or not large < 1e150 or not 0 < lam < np.inf:
+        raise ValueError(
+            f"factors of shapes {shapes[0]} and {shapes[1]} with entries up to {large:.3g} and "
+            f"lambda = {lam} do not fit a matrix of size {d}: U and V are {d} x {d}, products "
+            "must not overflow, and lambda is positive (without decay nothing leads to low rank)."
+        )
