@@ -210,7 +210,7 @@ kernel_rate = Claim(
     checks=(
         expansion.part("the series of the limit curve"),
         coefficient.asymptotic("relative error of the leading order"),
-        at_finite_alpha,
+        at_finite_alpha.asymptotic("|slope of unobserved entries - 4c|"),
     ),
     controls=(
         expansion.but(over=23),

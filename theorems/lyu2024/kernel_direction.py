@@ -150,7 +150,10 @@ direction = Claim(
         r"exponential loss, $\lambda = \alpha^{-p}$, separable data",
         "the multipliers of the support are unique and positive",
     ),
-    checks=(rate.asymptotic("angle constant over its prediction, minus 1"), net_itself),
+    checks=(
+        rate.asymptotic("angle constant over its prediction, minus 1"),
+        net_itself.asymptotic("distance to the path, relative, times log^2 B"),
+    ),
     controls=(
         rate.but(norm=1.0),
         rate.but(clock=2.0),

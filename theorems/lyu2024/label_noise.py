@@ -212,6 +212,7 @@ phases = Claim(
         late.but(refit=False),
         between.but(exponent=2.0),
     ),
+    assumes=("Li, Wang and Arora 2022: SGD follows the projected drift as the rate vanishes",),
     uses=("lyu2024/label-noise-drift",),
     gap=(
         "Through the closed form of the drift; convergence in distribution is taken from Li, Wang "
