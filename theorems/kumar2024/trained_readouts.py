@@ -24,7 +24,7 @@ def setting(lab):
     small = {"D": 12, "P": 45, "N": 40, "alpha": 2.0, "eps": 0.1, "rate": 0.5}
     return [
         lab.pick(
-            smoke={"steps": 4000, "runs": 64} | small,
+            smoke={"steps": 4000, "runs": 128} | small,
             standard={"D": 20, "P": 80, "N": 100, "alpha": 2.0, "eps": 0.1, "rate": 1.0}
             | {"steps": 12000, "runs": 64},
         )
