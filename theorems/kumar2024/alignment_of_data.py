@@ -226,3 +226,59 @@ alignment_centred_printed = Claim(
     gap="Severity: slip of a name. The formula is the uncentred alignment; the targets of the "
     "paper have a positive mean, so that the two differ.",
 )
+
+
+def only_labels(K, y):
+    return K, centred(K, y)[1]
+
+
+def only_kernel(K, y):
+    return centred(K, y)[0], y
+
+
+@check(P=st.integers(2, 6), c=st.integers(1, 9))
+def labels_shifted_then_centred(lab, P, c, prepare=centred):
+    yield from shifted(lab, P, c, prepare)
+
+
+@check(P=st.integers(2, 6), c=st.integers(1, 9))
+def kernel_shifted_then_centred(lab, P, c, prepare=centred):
+    yield from lifted(lab, P, c, prepare)
+
+
+@check(dict(of="labels"), dict(of="kernel"))
+def shifts_in_symbols(lab, of, left=0):
+    """Three points and any symmetric K: H = I - 1 1'/3, of which `left` is added back."""
+    a, b, d, e, f, g, c = sp.symbols("a b d e f g c")
+    K, y = sp.Matrix([[a, b, d], [b, e, f], [d, f, g]]), sp.Matrix(sp.symbols("y1:4"))
+    ones = sp.ones(3, 1)
+    H = sp.eye(3) - ones * ones.T * (1 - sp.Rational(left)) / 3
+
+    def terms(K, y):
+        K, y = H * K * H, H * y
+        return (y.T * K * y)[0], sum(k**2 for k in K), y.dot(y)
+
+    before = terms(K, y)
+    after = terms(K, y + c * ones) if of == "labels" else terms(K + c * ones * ones.T, y)
+    for name, u, v in zip(("y'Ky", "|K|^2", "|y|^2"), before, after, strict=True):
+        yield residue(f"change of {name}, centred", v - u).equals(0)
+
+
+alignment_centred = Claim(
+    id="kumar2024/alignment-centred",
+    source=Source(PAPER, "Section 5 before 5.1", "2310.06110"),
+    title="The alignment of the centred kernel and labels is centred",
+    statement=(
+        r"With $H = I - \frac{1}{P} 1 1^\top$, the alignment $\frac{(Hy)^\top HKH (Hy)}{| HKH |_F "
+        r"| Hy |^2}$ stays as it is when a constant is added to all labels, or to the kernel."
+    ),
+    hypotheses=("neither $Hy$ nor $HKH$ is 0",),
+    checks=(labels_shifted_then_centred, kernel_shifted_then_centred, shifts_in_symbols),
+    controls=(
+        labels_shifted_then_centred.but(prepare=only_kernel),
+        kernel_shifted_then_centred.but(prepare=only_labels),
+        shifts_in_symbols.but(left="1/10"),
+    ),
+    corrects=("kumar2024/alignment-centred-printed",),
+    gap="Symbolic for three points, exact for random integer Gram matrices of up to six.",
+)
