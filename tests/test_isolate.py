@@ -150,7 +150,7 @@ def test_an_interrupted_run_stops_soon_keeps_what_is_done_and_resumes(claims, nu
     start = time.monotonic()
     run.send_signal(number)
     _, err = run.communicate(timeout=60)
-    assert time.monotonic() - start < 30  # the claim sleeps for a minute
+    assert time.monotonic() - start < 5  # the claim sleeps for a minute
     assert run.returncode == code
     assert "1 finished records are in out/records.partial.jsonl" in err
     Path("go").touch()
