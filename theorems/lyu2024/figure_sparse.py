@@ -12,7 +12,7 @@ import numpy as np
 import scipy.optimize
 from scipy.special import ndtr
 
-from grokverify import Claim, Lab, Skip, Source, Verdict, approx, check, row, series
+from grokverify import Claim, Lab, Skip, Source, Verdict, approx, check, row, series, stats
 from grokverify.flows.diagonal import LOGISTIC, DiagonalNet, diagonal_flow
 from grokverify.linear_accuracy import gap_accuracy, sparse_accuracy
 
@@ -154,7 +154,7 @@ grokking = Claim(
 )
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def misgrok_run(lab, sample, decay):
     rng = lab.generator(f"large margin {sample}")
     z, star = rng.standard_normal((32, D)), rng.standard_normal(D)
@@ -167,35 +167,64 @@ def misgrok_run(lab, sample, decay):
     return taus / (DECAY * RATE), accuracy, norm
 
 
-def samples(lab):
-    return [dict(sample=k) for k in range(lab.pick(smoke=1, quick=2, standard=20))]
+def many(lab):
+    return [dict(seeds=lab.pick(smoke=3, quick=6, standard=20))]
 
 
-@check(samples)
-def misgrok_events(lab, sample, decay=DECAY, at=-1):
-    """The step of the drop to 77.5 %, and the accuracy at step 1.5e6."""
-    steps, accuracy, _ = misgrok_run(data_of(lab), sample, decay)
-    falling = bool(accuracy.max() > 0.775 > accuracy.min())
-    drop = crossings(steps, -accuracy, [-0.775])[-0.775] if falling else 0.0
-    yield row(sample=sample, drop=drop, end=accuracy[-1])
-    yield series(
-        "test accuracy, Figure 1b", x=steps[1:], y=accuracy[1:],
-        xlabel="step", ylabel="test accuracy",
-    )  # fmt: skip
-    yield approx("step of 77.5 %", drop).beside(printed=MISGROK_DROP)
-    yield approx("accuracy at step 1.5e6", accuracy[-1]).beside(printed=MISGROK_END)
-    yield approx("drop over published, minus 1", abs(drop / MISGROK_DROP - 1)).at_most(0.15)
-    yield approx("end minus published", abs(accuracy[at] - MISGROK_END)).at_most(0.1)
+def enclosed(values):
+    """Order statistics around the median, at 95 % or, for few seeds, the least and the largest."""
+    return stats.median_interval(values, max(0.05, 2.0 ** (1 - len(values))))
 
 
-@check(samples)
-def misgrok_levels(lab, sample, decay=DECAY, early=1):
+def held(events, published, seeds):
+    """A row for each event: the median over data seeds, an interval of it, and the rank."""
+    for name, values in events.items():
+        low, high = enclosed(values)
+        yield row(event=name, median=float(np.median(values)), at_least=low, at_most=high,
+                  published=published[name], seeds=seeds,
+                  above_published=sum(v > published[name] for v in values))  # fmt: skip
+
+
+@check(many)
+def misgrok_events(lab, seeds, decay=DECAY, at=-1):
+    """The step of the drop to 77.5 %, and the accuracy at step 1.5e6: medians over data seeds."""
+    drops, ends = [], []
+    for sample in range(seeds):
+        steps, accuracy, _ = misgrok_run(data_of(lab), sample, decay)
+        falling = bool(accuracy.max() > 0.775 > accuracy.min())
+        drops.append(crossings(steps, -accuracy, [-0.775])[-0.775] if falling else 0.0)
+        ends.append(float(accuracy[at]))
+        if sample == 0:
+            yield series(
+                "test accuracy, Figure 1b", x=steps[1:], y=accuracy[1:],
+                xlabel="step", ylabel="test accuracy",
+            )  # fmt: skip
+    told = {"step of 77.5 %": MISGROK_DROP, "accuracy at step 1.5e6": MISGROK_END}
+    yield from held(dict(zip(told, (drops, ends), strict=True)), told, seeds)
+    for name, value in zip(
+        ("median", "its interval, from", "to"),
+        (np.median(drops), *enclosed(drops)),
+        strict=True,
+    ):
+        yield series(
+            name, plot="step of the drop to 77.5 %", x=seeds, y=value, printed=MISGROK_DROP,
+            xlabel="data seeds", ylabel="step", beside="published",
+        )  # fmt: skip
+    gap = abs(np.median(drops) / MISGROK_DROP - 1)
+    yield approx("median drop over published, minus 1", gap).at_most(0.12)
+    yield approx("median end minus published", abs(np.median(ends) - MISGROK_END)).at_most(0.05)
+
+
+@check(many)
+def misgrok_levels(lab, seeds, decay=DECAY, early=1):
     """The peak and the last norm."""
-    _, accuracy, norm = misgrok_run(data_of(lab), sample, decay)
-    yield row(sample=sample, peak=accuracy[1], norm=norm)
-    yield approx("last norm", norm).beside(printed=MISGROK_NORM)
-    yield approx("peak minus published", abs(accuracy[early] - MISGROK_PEAK)).at_most(2e-3)
-    yield approx("norm over published, minus 1", abs(norm / MISGROK_NORM - 1)).at_most(0.05)
+    runs = [misgrok_run(data_of(lab), sample, decay) for sample in range(seeds)]
+    peaks, norms = [float(r[1][early]) for r in runs], [r[2] for r in runs]
+    told = {"peak": MISGROK_PEAK, "last norm": MISGROK_NORM}
+    yield from held(dict(zip(told, (peaks, norms), strict=True)), told, seeds)
+    yield approx("median peak minus published", abs(np.median(peaks) - MISGROK_PEAK)).at_most(1e-3)
+    gap = abs(np.median(norms) / MISGROK_NORM - 1)
+    yield approx("median norm over published, minus 1", gap).at_most(0.03)
 
 
 misgrokking = Claim(
@@ -204,16 +233,19 @@ misgrokking = Claim(
     title="Misgrokking of a diagonal net on data with a large l2 margin, at the published times",
     statement=(
         r"With $n = 32$, $d = 10^5$, margin $\gamma = 25$ and the same training the test accuracy "
-        r"reaches 99.9 % at once and falls below 77.5 % at the published step within 15 %, to the "
-        r"published 56 % at step $1.5 \cdot 10^6$ within 10 points."
+        r"reaches 99.9 % at once and falls below 77.5 % at the published step within 12 %, to the "
+        r"published 56 % at step $1.5 \cdot 10^6$ within 5 points, in the median over data seeds."
     ),
     hypotheses=("gradient flow for gradient descent", "data drawn afresh, the seed is not theirs"),
     checks=(misgrok_events.part("the events"), misgrok_levels.part("the levels")),
     controls=(
-        misgrok_events.but(decay=4e-3),
-        misgrok_events.but(at=3),
-        misgrok_levels.but(decay=4e-3),
-        misgrok_levels.but(early=25),
+        misgrok_events.but(decay=1.25e-3),
+        misgrok_events.but(at=25),
+        misgrok_levels.but(decay=2e-3),
+        misgrok_levels.but(early=6),
     ),
-    gap="One figure against flows on other data; the end is near 56 %, where the text says 50 %.",
+    gap=(
+        "One published run against flows on other data, whose spread the table shows; the end is "
+        "near 56 %, where the text says 50 %."
+    ),
 )

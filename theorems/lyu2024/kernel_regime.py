@@ -63,17 +63,18 @@ HYPOTHESES = (
 )
 
 
-def limits(name, logs, ratios, L, c, p):
+def limits(name, logs, ratios, L, c, p, power):
     limit, change = log_limit(logs, ratios)
     yield row(L=L, c=c, p=p, last=ratios[-1], limit=limit, change=change)
     yield series(
         name,
         plot="f / Z over <grad f, h*>",
         x=[1 / l for l in logs],
-        y=ratios,
-        printed=[1.0] * len(logs),
+        y=[r * (power(L, c) + p) / (2 * (L - 1) * c + p) for r in ratios],
+        printed=[r * (power(L, c) + p) / (c + p) for r in ratios],
         xlabel="1 / log B",
-        ylabel="tends to 1 if Z is right",
+        ylabel="with the corrected Z; tends to 1 if Z is right",
+        beside="with the printed Z",
     )
     yield approx("limit of f / Z", limit, change)
     yield approx("distance of the limit from 1", abs(limit - 1)).at_most(1e-3)
@@ -100,7 +101,7 @@ def diagonal_nets(lab, L, c, p, power):
         for w, log_alpha in zip(weights, scales, strict=True)
     ]
     logs = [(2 * (L - 1) * c + p) * log_alpha for log_alpha in scales]
-    yield from limits(f"L={L}, c={c:g}, p={p:g}", logs, ratios, L, c, p)
+    yield from limits(f"L={L}, c={c:g}, p={p:g}", logs, ratios, L, c, p, power)
 
 
 def draw_net(lab):
@@ -138,7 +139,7 @@ def nonlinear_net(lab, c, power):
     scales = [digits * math.log(10) for digits in DIGITS[1:]]
     ratios = [s * margin / ((power(3, c) + 1) * l) for s, l in zip(slopes, scales, strict=True)]
     logs = [(4 * c + 1) * log_alpha for log_alpha in scales]
-    yield from limits(f"quadratic net, c={c:g}", logs, ratios, 3, c, 1.0)
+    yield from limits(f"quadratic net, c={c:g}", logs, ratios, 3, c, 1.0, power)
 
 
 def along_the_path(lab, L, c, p, power):
@@ -152,7 +153,7 @@ def along_the_path(lab, L, c, p, power):
         float(point.w @ best.w) * best.margin**2 / (told * l)
         for l, point in zip(logs, l2_path(X, cs), strict=True)
     ]
-    yield from limits(f"path, L={L}, c={c:g}, p={p:g}", logs, ratios, L, c, p)
+    yield from limits(f"path, L={L}, c={c:g}, p={p:g}", logs, ratios, L, c, p, power)
 
 
 @check(triples)
