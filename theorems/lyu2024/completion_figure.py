@@ -63,7 +63,7 @@ def seeds(lab):
     return [dict(seeds=lab.pick(smoke=4, quick=9, standard=24, paper=48))]
 
 
-def enclosed(values):
+def around(values):
     """Order statistics around the median, at 95 % or, for few seeds, the least and the largest."""
     return stats.median_interval(values, max(0.05, 2.0 ** (1 - len(values))))
 
@@ -98,7 +98,7 @@ def full_size(lab, seeds, lam=1e-4, base=0):
             )
     for name, tolerance in EVENTS.items():
         values, told = seen[name], PUBLISHED[name]
-        median, (low, high) = float(np.median(values)), enclosed(values)
+        median, (low, high) = float(np.median(values)), around(values)
         later = sum(value > told for value in values)
         yield row(event=name, median=median, at_least=low, at_most=high, published=told,
                   seeds=seeds, above_published=later)  # fmt: skip
@@ -151,7 +151,7 @@ def final_norm(lab, seeds, lam=1e-4, iterations=3000):
         norm, top = last_norm(lab.at(dict(seed=seed)), lam, iterations)
         yield approx("spectral norm of 2 G / lambda - 1", top - 1).at_most(1e-3)
         norms.append(norm)
-    median, (low, high) = float(np.median(norms)), enclosed(norms)
+    median, (low, high) = float(np.median(norms)), around(norms)
     yield row(event="norm at the end", median=median, at_least=low, at_most=high,
               published=PUBLISHED["norm"], seeds=seeds)  # fmt: skip
     gap = abs(median / PUBLISHED["norm"] - 1)

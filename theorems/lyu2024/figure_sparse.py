@@ -63,7 +63,7 @@ def crossings(steps, values, levels):
     return found
 
 
-def enclosed(values):
+def around(values):
     """Order statistics around the median, at 95 % or, for few seeds, the least and the largest."""
     return stats.median_interval(values, max(0.05, 2.0 ** (1 - len(values))))
 
@@ -71,7 +71,7 @@ def enclosed(values):
 def held(events, published, seeds):
     """A row for each event: the median over data seeds, an interval of it, and the rank."""
     for name, values in events.items():
-        low, high = enclosed(values)
+        low, high = around(values)
         yield row(event=name, median=float(np.median(values)), at_least=low, at_most=high,
                   published=published[name], seeds=seeds,
                   above_published=sum(v > published[name] for v in values))  # fmt: skip
@@ -107,8 +107,8 @@ def grok_events(lab, seeds, decay=DECAY):
     steps = {f"step of {level:.0%}": [one[level] for one in seen] for level in GROK}
     told = dict(zip(steps, GROK.values(), strict=True))
     yield from held(steps, told, seeds)
-    ends = {"median": np.median, "its interval, from": lambda v: enclosed(v)[0],
-            "to": lambda v: enclosed(v)[1]}  # fmt: skip
+    ends = {"median": np.median, "its interval, from": lambda v: around(v)[0],
+            "to": lambda v: around(v)[1]}  # fmt: skip
     for name, end in ends.items():
         yield series(
             name, plot="steps of the events, published beside measured",
@@ -205,7 +205,7 @@ def misgrok_events(lab, seeds, decay=DECAY, at=-1):
     yield from held(dict(zip(told, (drops, ends), strict=True)), told, seeds)
     for name, value in zip(
         ("median", "its interval, from", "to"),
-        (np.median(drops), *enclosed(drops)),
+        (np.median(drops), *around(drops)),
         strict=True,
     ):
         yield series(
