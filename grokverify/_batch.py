@@ -213,7 +213,7 @@ class Batch:
         device = str(record.lab["device"])
         if device.split(":")[0] == self.lab.device.split(":")[0]:
             device = self.lab.device  # one of several of a kind
-        wanted = {**record.lab, "device": device, "path": self.lab.path}
+        wanted = {**record.lab, "device": device, "path": self.lab.path, "memory": self.lab.memory}
         return (
             record.verdict is not Verdict.ERROR
             and record.claim == claim.id

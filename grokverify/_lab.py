@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from grokverify import memory
-
 T = TypeVar("T")
 
 PROFILES = ("smoke", "quick", "standard", "paper")
@@ -42,9 +40,12 @@ class Lab:
         trials: cap on the iid trials of one sequential decision; 0 takes the profile's number.
         alpha: risk this claim (inside a case: this case) may still spend, both tails together.
         path: where in the run this lab is; ``at`` extends it.
+        memory: bytes that one computation may plan with, for the ``memory`` of the kernels. None
+            stands for what ``grokverify.memory.budget`` says of the device when it is asked. No
+            verdict depends on it.
 
     Raises:
-        ValueError: the profile is unknown.
+        ValueError: the profile is unknown, or the memory is not positive.
     """
 
     device: str = "cpu"
@@ -55,18 +56,16 @@ class Lab:
     trials: int = 0
     alpha: float = RISK_BUDGET
     path: tuple[str, ...] = ()
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         if self.profile not in PROFILES:
             raise ValueError(f"unknown profile {self.profile!r}; choose one of {PROFILES}.")
+        if self.memory is not None and self.memory < 1:
+            raise ValueError(f"memory={self.memory}: give bytes, at least 1, or None.")
         cases, trials = _EFFORT[self.profile]
         object.__setattr__(self, "cases", self.cases or cases)
         object.__setattr__(self, "trials", self.trials or trials)
-
-    @property
-    def memory(self) -> int:
-        """Bytes that one computation may plan with, for the ``memory`` of the kernels."""
-        return memory.budget(self.device)
 
     def at(self, key: object) -> Lab:
         """An independent stream for ``key`` (any JSON value, or something with a stable str)."""

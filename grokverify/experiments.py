@@ -7,6 +7,7 @@ printed for the regression task only (h = 4p, Figure 3); it is used throughout.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ import torch
 
 from grokverify._lab import Lab
 from grokverify.delay import crossing
+from grokverify.memory import chunks
 from grokverify.modular import (
     TrainSet,
     all_outputs,
@@ -116,20 +118,13 @@ def _classified(lab: Lab, s: Settings) -> Record:
     data, state = sums(s.p, chosen(lab, s, s.p**2)), default_start(lab, s)
     if s.labels == "shuffled":
         data = replace(data, c=_shuffled(lab, data.c))
-    gradient = cross_entropy_gradient(data)
+    gradient = cross_entropy_gradient(data, memory=lab.memory)
     if s.sup:
         gradient = penalised(gradient, sup=s.sup, runs=1)
     follow = _Kernel(data, state, s.kernel, logit=0) if s.kernel else None
 
     def observe(now: State) -> dict[str, torch.Tensor]:
-        seen = classification_scores(all_outputs(*now.theta), data)
-        found = {
-            "train": seen.train_accuracy,
-            "test": seen.test_accuracy,
-            "train loss": seen.train_loss,
-            "test loss": seen.test_loss,
-            **_norms(now),
-        }
+        found = _by_runs(lab, s, lambda some: _scores(now, data, some)) | _norms(now)
         return found | (follow(now) if follow else {})
 
     update = normalised_descent(s.rate, runs=1)
@@ -150,23 +145,14 @@ def _regressed(lab: Lab, s: Settings) -> Record:
     data, state = triples(s.p, chosen(lab, s, s.p**3)), default_start(lab, s)
     if s.labels == "shuffled":
         data = replace(data, y=_shuffled(lab, data.target))
-    gradient = penalised(square_gradient(data), sup=s.sup, runs=1)
+    gradient = penalised(square_gradient(data, memory=lab.memory), sup=s.sup, runs=1)
     follow = _Kernel(data, state, s.kernel) if s.kernel else None
-    pairs = torch.arange(s.p**2, device=lab.device)
-    truth = replace(data, y=None).target
-    row = torch.arange(s.runs, device=lab.device)[:, None]
 
     def observe(now: State) -> dict[str, torch.Tensor]:
-        f = all_outputs(*now.theta)
-        at = f[row, data.a * s.p + data.b, data.c]
-        loss, true = ((at - y).double().square().mean(-1) for y in (data.target, truth))
-        everywhere = population_loss(*(x.double() for x in now.theta))
-        found = {
-            "train": loss,
-            "unseen": unseen_loss(everywhere, true, s.p, s.n),
-            "accuracy": (f.argmax(-1) == (pairs // s.p + pairs) % s.p).double().mean(-1),
-            **_norms(now),
-        }
+        found = _by_runs(lab, s, lambda some: _losses(now, data, some))
+        everywhere = population_loss(*(x.double() for x in now.theta), memory=lab.memory)
+        found["unseen"] = unseen_loss(everywhere, found.pop("true"), s.p, s.n)
+        found |= _norms(now)
         return found | (follow(now) if follow else {})
 
     update = gradient_descent(s.rate)
@@ -190,13 +176,45 @@ def shared(lab: Lab, key: str) -> Lab:
 
 def _streams(lab: Lab) -> Lab:
     """What a run depends on, so that labs which differ in effort or risk share their runs."""
-    return Lab(device=lab.device, seed=lab.seed, path=lab.path)
+    return Lab(device=lab.device, seed=lab.seed, path=lab.path, memory=lab.memory)
 
 
 def _shuffled(lab: Lab, labels: torch.Tensor) -> torch.Tensor:
     """The labels of each run in another order."""
     mixed = [y[lab.permutation(f"labels{r}", len(y))] for r, y in enumerate(labels)]
     return torch.stack(mixed)
+
+
+def _by_runs(
+    lab: Lab, s: Settings, seen: Callable[[slice], dict[str, torch.Tensor]]
+) -> dict[str, torch.Tensor]:
+    """What is seen of all runs, some at a time: activations and logits at all p^2 pairs."""
+    each = 4 * s.p**2 * (s.width + 4 * s.p)  # float32
+    parts = [seen(some) for some in chunks(s.runs, each, lab.memory, lab.device)]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def _scores(now: State, data: TrainSet, some: slice) -> dict[str, torch.Tensor]:
+    logits = all_outputs(*(x[some] for x in now.theta))
+    seen = classification_scores(logits, data.of(some))
+    return {
+        "train": seen.train_accuracy,
+        "test": seen.test_accuracy,
+        "train loss": seen.train_loss,
+        "test loss": seen.test_loss,
+    }
+
+
+def _losses(now: State, data: TrainSet, some: slice) -> dict[str, torch.Tensor]:
+    """ "true" is the loss by labels that are not shuffled."""
+    data = data.of(some)
+    p, f = data.p, all_outputs(*(x[some] for x in now.theta))
+    pairs, row = torch.arange(p * p, device=f.device), torch.arange(len(f), device=f.device)
+    at = f[row[:, None], data.a * p + data.b, data.c]
+    truth = replace(data, y=None).target
+    loss, true = ((at - y).double().square().mean(-1) for y in (data.target, truth))
+    right = (f.argmax(-1) == (pairs // p + pairs) % p).double().mean(-1)
+    return {"train": loss, "true": true, "accuracy": right}
 
 
 def _norms(now: State) -> dict[str, torch.Tensor]:

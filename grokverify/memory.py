@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import torch
@@ -55,6 +55,24 @@ def in_batches(compute: Callable[[Any], T], items: Any, size: int) -> list[T]:
     return done
 
 
+def chunks(
+    count: int, each: int, memory: int | None, device: str | torch.device = "cpu", most: int = 0
+) -> Iterator[slice]:
+    """Consecutive slices of ``range(count)``, each of as many items as the memory is planned for.
+
+    Never fewer than one item: the budget is a plan. All slices but the last have one length.
+
+    Args:
+        each: bytes that the work on one item takes.
+        memory: bytes in all, such as ``lab.memory``; what ``budget`` says of the device if None.
+        most: items in one slice at most; 0 for no other limit than the memory.
+    """
+    room = budget(device) if memory is None else memory
+    step = max(1, min(room // max(1, each), most or count))
+    for start in range(0, count, step):
+        yield slice(start, min(start + step, count))
+
+
 def is_out_of_memory(e: BaseException) -> bool:
     """Whether numpy, torch on the CPU, or CUDA ran out of memory."""
     if isinstance(e, MemoryError | torch.cuda.OutOfMemoryError):
@@ -69,7 +87,7 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def budget(device: str = "cpu") -> int:
+def budget(device: str | torch.device = "cpu") -> int:
     """Bytes that one computation may plan with: 2 GB on the CPU, 60 % of what is free on CUDA.
 
     A plan, not a limit: what it is cut into must not change a number, and where memory runs out

@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch.nn.functional import embedding_bag
 
+from grokverify.memory import chunks
+
 _CACHE = 2**21  # bytes of one (runs, n, h) array that stay close to the processor
 
 Gradient = Callable[[tuple[Any, ...]], tuple[Any, ...]]
@@ -81,14 +83,18 @@ def stored(W: torch.Tensor) -> torch.Tensor:
     return W.mT.contiguous().mT
 
 
-def cross_entropy_gradient(data: TrainSet) -> Gradient:
+def cross_entropy_gradient(data: TrainSet, *, memory: int | None = None) -> Gradient:
     """The gradient of the mean cross-entropy of ``V (W (e_a, e_b))^2`` against the labels c.
 
     With ``E = softmax(logits) - 1[c]``: dV is ``E' z^2 / n``, dW adds ``2 z (E V) / n`` up by a and
     by p + b. Logits are kept as (p, n), one class a row: at p = 23 the product that makes them is
     twice as fast that way round, and so is the softmax.
+
+    Args:
+        memory: bytes for the arrays of (n, h) and (n, p) numbers; runs are taken in groups that
+            keep to it, one at least. By default what ``grokverify.memory.budget`` says.
     """
-    return _by_groups(data, _cross_entropy)
+    return _by_groups(data, _cross_entropy, memory)
 
 
 def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
@@ -111,9 +117,13 @@ def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
     return gradient
 
 
-def square_gradient(data: TrainSet) -> Gradient:
-    """The gradient of the mean of ``(g(W, V; (a, b, c)) - y)^2``, y = p 1[a + b = c] as a rule."""
-    return _by_groups(data, _square)
+def square_gradient(data: TrainSet, *, memory: int | None = None) -> Gradient:
+    """The gradient of the mean of ``(g(W, V; (a, b, c)) - y)^2``, y = p 1[a + b = c] as a rule.
+
+    Args:
+        memory: as for ``cross_entropy_gradient``.
+    """
+    return _by_groups(data, _square, memory)
 
 
 def _square(data: TrainSet, room: _Room) -> Gradient:
@@ -217,27 +227,35 @@ class _Room:
         return held[:size].view(shape)
 
 
-def _by_groups(data: TrainSet, make: Callable[[TrainSet, _Room], Gradient]) -> Gradient:
-    """The gradient that ``make`` makes, on the CPU in groups of runs that fit the cache.
+def _by_groups(
+    data: TrainSet, make: Callable[[TrainSet, _Room], Gradient], memory: int | None
+) -> Gradient:
+    """The gradient that ``make`` makes, in groups of runs that fit the memory, and a CPU's cache.
 
     Groups are of one size, but for the last: a small remainder would be all overhead.
     """
     room = _Room()
-    if data.a.ndim == 1 or data.a.is_cuda:
+    if data.a.ndim == 1:
         return make(data, room)
-    parts: dict[int, tuple[tuple[slice, Gradient], ...]] = {}
+    parts: dict[tuple[int, int], tuple[tuple[slice, Gradient], ...]] = {}
+
+    def cut(runs: int, one: int) -> tuple[tuple[slice, Gradient], ...]:
+        """``one``: bytes of (n, h) numbers."""
+        held = 4 * one  # z, its square, what goes back, and logits or sorted rows
+        most = 0 if data.a.is_cuda else max(1, _CACHE // one)
+        count = len(list(chunks(runs, held, memory, data.a.device, most)))
+        size = math.ceil(runs / count)
+        cuts = [slice(i, i + size) for i in range(0, runs, size)]
+        return tuple((c, make(data.of(c), room)) for c in cuts)
 
     def grouped(theta: tuple[Any, ...]) -> tuple[Any, ...]:
         W, V = theta
-        runs = len(W)
-        most = max(1, _CACHE // (data.n * W.shape[-2] * W.element_size()))
-        size = math.ceil(runs / math.ceil(runs / most))
-        if size not in parts:
-            cuts = [slice(i, i + size) for i in range(0, runs, size)]
-            parts[size] = tuple((c, make(data.of(c), room)) for c in cuts)
-        if size == runs:
-            return parts[size][0][1](theta)
-        found = [part((W[c], V[c])) for c, part in parts[size]]
+        key = len(W), data.n * W.shape[-2] * W.element_size()
+        if key not in parts:  # once: free memory of a device changes from step to step
+            parts[key] = cut(*key)
+        if len(parts[key]) == 1:
+            return parts[key][0][1](theta)
+        found = [part((W[c], V[c])) for c, part in parts[key]]
         return stored(torch.cat([dW.mT for dW, _ in found]).mT), torch.cat([dV for _, dV in found])
 
     return grouped

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _OPTIONS = {
     "device": ("auto", "where claims run: auto (CUDA where there is one), cpu, cuda, cuda:N"),
     "profile": ("quick", "how hard to try: smoke, quick, standard, paper"),
+    "memory": ("", "bytes that one computation may plan with, such as 2GB"),
     "seed": ("0", "root of all randomness, an integer"),
     "records": ("", "file for the records, as JSON lines"),
     "timeout": ("", "seconds for a claim, which then runs in a supervised process of its own"),
@@ -55,6 +56,8 @@ def pytest_configure(config: pytest.Config) -> None:
     timeout = _option(config, "timeout")
     if timeout and not timeout.replace(".", "", 1).isdigit():
         raise pytest.UsageError(f"--theorem-timeout {timeout}: give seconds.")
+    if memory := _option(config, "memory"):
+        _bytes(memory)
     if not seed.lstrip("-").isdigit():
         raise pytest.UsageError(f"--theorem-seed {seed}: give an integer.")
     if _option(config, "device") not in ("auto", "cpu"):
@@ -64,6 +67,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def _option(config: pytest.Config, name: str) -> str:
     given = config.getoption(f"theorem_{name}")
     return str(config.getini(f"theorem_{name}") if given is None else given)
+
+
+def _bytes(memory: str) -> int:
+    from grokverify.cli._base import Usage, in_bytes
+
+    try:
+        return in_bytes(memory)
+    except Usage as e:
+        raise pytest.UsageError(f"--theorem-memory: {e}") from None
 
 
 def _ahead(config: pytest.Config) -> Path | None:
@@ -82,7 +94,9 @@ def _lab(config: pytest.Config) -> Lab:
         except ValueError as e:
             raise pytest.UsageError(f"--theorem-device: {e}") from None
         profile, seed = _option(config, "profile"), int(_option(config, "seed"))
-        config.stash[_LABS] = Lab(device=device, profile=profile, seed=seed)
+        memory = _option(config, "memory")
+        planned = _bytes(memory) if memory else None
+        config.stash[_LABS] = Lab(device=device, profile=profile, seed=seed, memory=planned)
     return config.stash[_LABS]
 
 

@@ -24,10 +24,12 @@ from typing import Any
 
 import torch
 
+from grokverify.memory import chunks
+
 Gradients = tuple[torch.Tensor, torch.Tensor]
 
 
-def population_loss(W: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
+def population_loss(W: torch.Tensor, V: torch.Tensor, *, memory: int | None = None) -> torch.Tensor:
     """Mean of ``(f_c(a, b) - p 1[a + b = c])^2`` over all (a, b, c); Mohamadi et al. 2024, (2.2).
 
     Autograd sees the closed gradient of ``population_gradient``, once: it has no second derivative.
@@ -36,6 +38,7 @@ def population_loss(W: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
 
     Args:
         W: (..., h, 2p) first layer, columns 0..p-1 for a. V: (..., p, h). Batches must agree.
+        memory: see ``population_gradient``.
 
     Returns:
         (...) losses; the zero network has loss p.
@@ -43,12 +46,19 @@ def population_loss(W: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
     Raises:
         ValueError: the shapes do not fit.
     """
-    loss: torch.Tensor = _Population.apply(W, V)  # type: ignore[no-untyped-call]
+    loss: torch.Tensor = _Population.apply(W, V, memory)  # type: ignore[no-untyped-call]
     return loss
 
 
-def population_gradient(W: torch.Tensor, V: torch.Tensor) -> tuple[torch.Tensor, Gradients]:
+def population_gradient(
+    W: torch.Tensor, V: torch.Tensor, *, memory: int | None = None
+) -> tuple[torch.Tensor, Gradients]:
     """The population loss, and its gradient by W and by V, in the shapes of W and V.
+
+    Args:
+        memory: bytes for the h x h Gram matrices, which are made some rows at a time; by default
+            what ``grokverify.memory.budget`` says of the device. Rounding apart, nothing else
+            depends on it.
 
     Raises:
         ValueError: the shapes do not fit.
@@ -70,12 +80,12 @@ def population_gradient(W: torch.Tensor, V: torch.Tensor) -> tuple[torch.Tensor,
     over_b, over_a = p * A + beta - p, p * B + alpha - p
     spin_u, spin_w, spin_v = (torch.fft.rfft(x) for x in (uc, wc, v))
     hit = torch.fft.irfft(spin_u * spin_w, n=p)  # sum over a + b = c of u~_a w~_b
-    gram_u, gram_w, gram_v = uc @ uc.mT, wc @ wc.mT, v @ v.mT
-    cross = 2 * ((gram_u * gram_w) @ v) - p * hit  # sum over a, b of u~ w~ (f - y)
+    by_grams = _by_grams(uc, wc, v, memory)
+    cross = 2 * by_grams[2] - p * hit  # sum over a, b of u~ w~ (f - y)
     dv = 2 * (first @ over_b + second @ over_a) + 4 * cross
     by_first, by_second = v @ over_b.mT, v @ over_a.mT
-    du_c = 8 * ((gram_w * gram_v) @ uc) - 4 * p * torch.fft.irfft(spin_v * spin_w.conj(), n=p)
-    dw_c = 8 * ((gram_u * gram_v) @ wc) - 4 * p * torch.fft.irfft(spin_v * spin_u.conj(), n=p)
+    du_c = 8 * by_grams[0] - 4 * p * torch.fft.irfft(spin_v * spin_w.conj(), n=p)
+    dw_c = 8 * by_grams[1] - 4 * p * torch.fft.irfft(spin_v * spin_u.conj(), n=p)
     du_c += 4 * n * by_first
     dw_c += 4 * m * by_second
     dm = 4 * (w * by_second).sum(-1, keepdim=True)
@@ -86,6 +96,22 @@ def population_gradient(W: torch.Tensor, V: torch.Tensor) -> tuple[torch.Tensor,
     meets = p * (alpha + beta).sum((-1, -2)) + 2 * p * (hit * v).sum((-1, -2))
     loss = ((dv * v).sum((-1, -2)) / 2 - meets) / p**3 + p
     return loss, (torch.cat([du, dw], -1) / p**3, dv.mT / p**3)
+
+
+def _by_grams(
+    u: torch.Tensor, w: torch.Tensor, v: torch.Tensor, memory: int | None
+) -> list[torch.Tensor]:
+    """``(ww' o vv') u``, ``(uu' o vv') w`` and ``(uu' o ww') v``, for u, w, v of shape (..., h, p).
+
+    The row of a unit takes 3 h numbers of Gram matrices, and as many of their products.
+    """
+    h = u.shape[-2]
+    each = 6 * (u.numel() // u.shape[-1]) * u.element_size()
+    parts = []
+    for rows in chunks(h, each, memory, u.device):
+        of_u, of_w, of_v = (x[..., rows, :] @ x.mT for x in (u, w, v))
+        parts.append(((of_w * of_v) @ u, (of_u * of_v) @ w, (of_u * of_w) @ v))
+    return [torch.cat(x, -2) if len(parts) > 1 else x[0] for x in zip(*parts, strict=True)]
 
 
 def unseen_loss(population: Any, train: Any, p: int, n: int) -> Any:
@@ -105,13 +131,13 @@ def _centred(x: torch.Tensor) -> torch.Tensor:
 
 class _Population(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, W: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
-        loss, slopes = population_gradient(W, V)
+    def forward(ctx: Any, W: torch.Tensor, V: torch.Tensor, memory: int | None) -> torch.Tensor:
+        loss, slopes = population_gradient(W, V, memory=memory)
         ctx.save_for_backward(*slopes)
         return loss
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, upstream: torch.Tensor) -> Gradients:
+    def backward(ctx: Any, upstream: torch.Tensor) -> tuple[Any, ...]:
         dW, dV = ctx.saved_tensors
-        return upstream[..., None, None] * dW, upstream[..., None, None] * dV
+        return upstream[..., None, None] * dW, upstream[..., None, None] * dV, None

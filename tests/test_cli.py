@@ -195,6 +195,8 @@ def test_a_disk_that_fills_up_keeps_the_old_report(go, monkeypatch):
         (["run", "mohamadi2024/definition-2.1"], "has no claim to run. Not checked: "),
         (["run", "claims.py", "--workers", "0"], "--workers 0: give at least 1"),
         (["run", "claims.py", "--executor", "nowhere:x"], "--executor nowhere:x"),
+        (["run", "claims.py", "--memory", "2 apples"], "a memory of 2 apples: give bytes, such as"),
+        (["run", "claims.py", "--memory", "0"], "a memory of 0: give bytes"),
         (["report", "nowhere.jsonl"], "nowhere.jsonl cannot be read"),
         (["replay", "claims.py:true"], "needs --check NAME and --case JSON"),
         (["replay", "claims.py:true", "--check", "small", "--case", "{"], "is not JSON"),
@@ -207,6 +209,15 @@ def test_usage_errors_exit_with_2_and_a_reason(go, capsys, argv, text):
     go(TRUE)
     assert main([*argv, "--out", "o"] if argv[0] == "run" else argv) == 2
     assert text in capsys.readouterr().err
+
+
+def test_the_memory_to_plan_with_reaches_the_records_and_changes_no_resume(go, capsys):
+    go(TRUE, "--memory", "1.5 GB")
+    (record,) = records.read("out/records.jsonl")[0]
+    assert record.lab["memory"] == 1_500_000_000
+    go(TRUE, "--memory", "500MB", "--resume")
+    (kept,) = records.read("out/records.jsonl")[0]
+    assert kept.lab["memory"] == 1_500_000_000
 
 
 def test_replay_from_a_record_and_from_the_copied_line(go, capsys):

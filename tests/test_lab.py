@@ -68,6 +68,12 @@ def test_an_unknown_profile_is_refused():
         Lab(profile="fast")
 
 
+def test_memory_is_carried_and_positive():
+    assert Lab(memory=5).at("x").shared("y").memory == 5
+    with pytest.raises(ValueError, match="memory=0: give bytes, at least 1, or None"):
+        Lab(memory=0)
+
+
 def test_shares_of_the_risk_budget_never_exceed_it(lab):
     assert sum(lab.share(k) for k in range(1, 10_000)) < lab.alpha
     with pytest.raises(ValueError, match="counted from 1"):

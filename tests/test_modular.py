@@ -80,7 +80,7 @@ def test_groups_are_of_nearly_one_size(monkeypatch):
     monkeypatch.setattr(modular, "_CACHE", 7)  # seven runs of one byte would fit
     plain = lambda theta: theta  # noqa: E731
     data = sums(P, torch.zeros(16, 1, dtype=torch.int64))
-    modular._by_groups(data, lambda part, room: sizes.append(len(part.a)) or plain)(
+    modular._by_groups(data, lambda part, room: sizes.append(len(part.a)) or plain, None)(
         (torch.zeros(16, 1, 2, dtype=torch.int8), torch.zeros(16, 1, 1))
     )
     assert sizes == [6, 6, 4]

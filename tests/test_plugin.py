@@ -100,6 +100,10 @@ def test_an_ordinary_suite_has_no_theorem_section(run):
         (("--theorem-timeout", "soon"), "--theorem-timeout soon: give seconds"),
         (("--theorem-profile", "fast"), "--theorem-profile fast: choose smoke, quick"),
         (("--theorem-seed", "x"), "--theorem-seed x: give an integer"),
+        (
+            ("--theorem-memory", "lots"),
+            "--theorem-memory: a memory of lots: give bytes, such as 2GB",
+        ),
         (("--theorem-device", "abacus"), "unknown device 'abacus'"),
     ],
 )

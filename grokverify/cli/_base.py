@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -33,6 +34,9 @@ def effort(parser: argparse.ArgumentParser) -> None:
     profiles = ("smoke", "quick", "standard", "paper")
     parser.add_argument("--profile", default="quick", choices=profiles)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--memory", metavar="SIZE", help="to plan with, as 2GB (default on the CPU) or 500MB"
+    )
 
 
 def lab(args: argparse.Namespace) -> Lab:
@@ -40,10 +44,24 @@ def lab(args: argparse.Namespace) -> Lab:
     from grokverify._lab import Lab
     from grokverify._machine import resolve_device
 
+    memory = None if args.memory is None else in_bytes(args.memory)
     try:
-        return Lab(device=resolve_device(args.device), profile=args.profile, seed=args.seed)
+        device = resolve_device(args.device)
     except ValueError as e:
         raise Usage(f"--device: {e}") from None
+    return Lab(device=device, profile=args.profile, seed=args.seed, memory=memory)
+
+
+def in_bytes(text: str) -> int:
+    """Bytes of a size such as 2GB, 500 MB or 1.5e9; units are powers of a thousand."""
+    found = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)\s*([kmgt]?)b?", text.strip().lower())
+    try:
+        size = int(float(found[1]) * 1000 ** " kmgt".index(found[2] or " ")) if found else 0
+    except (ValueError, OverflowError):
+        size = 0
+    if size < 1:
+        raise Usage(f"a memory of {text}: give bytes, such as 2GB, 500MB or 1.5e9.")
+    return size
 
 
 def items(paper: str | None = None) -> list[Item]:

@@ -47,7 +47,8 @@ def _replay(args: argparse.Namespace) -> int:
         if outcome is None or outcome.witness is None:
             raise Usage(f"{safe(record.claim)} has no witness: nothing failed there.")
         ref, check, case = record.ref, outcome.check, outcome.witness
-        place = Lab(**{**record.lab, "device": lab(args).device})
+        here = lab(args)  # where, and with how much memory: no number depends on them
+        place = Lab(**{**record.lab, "device": here.device, "memory": here.memory})
     else:
         if not args.check or args.case is None:
             raise Usage("replay of a claim needs --check NAME and --case JSON; see the report.")

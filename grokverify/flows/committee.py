@@ -27,9 +27,10 @@ from typing import Any
 import torch
 
 from grokverify._lab import Lab
-from grokverify.flows.linearised import Twin, moments, population_loss
+from grokverify.flows.linearised import Twin, bytes_each, moments, population_loss
+from grokverify.memory import chunks
 
-_CHUNK = 2**21  # hidden activations of one chunk of the batch
+_CHUNK = 2**21  # hidden activations of one chunk of the batch, for the cache of a CPU
 _LOST = 1e9  # a run whose train loss is above this many null losses has diverged
 _DONE = 1e-13  # a run whose train loss is below this fraction of the null loss has stopped moving
 
@@ -46,6 +47,7 @@ class Problem:
         alpha, eps: (B,) output scale and weight of the quadratic part, not 0.
         centred: whether the output at the start is taken off (eq. 7 of the paper).
         labels: (B, P) training labels other than those of the target, for example shuffled ones.
+        memory: bytes for the work on some of the problems, one at least; see ``Lab.memory``.
     """
 
     X: torch.Tensor
@@ -56,6 +58,7 @@ class Problem:
     eps: torch.Tensor
     centred: bool = True
     labels: torch.Tensor | None = None
+    memory: int | None = None
 
     @property
     def y(self) -> torch.Tensor:
@@ -130,7 +133,8 @@ def sample(
     Z, u = compress(sigma * lab.normal("w", runs, N, D))
     scale, bend = (torch.as_tensor(v, dtype=X.dtype, device=X.device) for v in (alpha, eps))
     target = b[:, :, None] * b[:, None, :]
-    return Problem(X, target, Z, u, scale.expand(runs).clone(), bend.expand(runs).clone())
+    scale, bend = scale.expand(runs).clone(), bend.expand(runs).clone()
+    return Problem(X, target, Z, u, scale, bend, memory=lab.memory)
 
 
 def sweep(problem: Problem, **values: Sequence[float]) -> Problem:
@@ -170,13 +174,11 @@ def descend(
         A ``Run``. Runs that fitted to rounding or diverged are not stepped further.
     """
     B, P, _ = problem.X.shape
-    step = max(1, _CHUNK // (P * problem.Z.shape[-2]))
+    most = 0 if problem.X.is_cuda else max(1, _CHUNK // (P * problem.Z.shape[-2]))
     rates = torch.as_tensor(rate, dtype=problem.X.dtype, device=problem.X.device).expand(B)
     parts = [
-        _descend(
-            problem.at(slice(i, i + step)), rates[i : i + step], steps, momentum, decay, records
-        )
-        for i in range(0, B, step)
+        _descend(problem.at(some), rates[some], steps, momentum, decay, records)
+        for some in chunks(B, bytes_each(problem), problem.memory, problem.X.device, most)
     ]
     joined = {f.name: torch.cat([getattr(p, f.name) for p in parts], -1) for f in fields(Run)}
     return Run(**{**joined, "t": parts[0].t})

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from grokverify.memory import chunks
+
 if TYPE_CHECKING:
     from grokverify.flows.committee import Problem
 
@@ -31,6 +33,13 @@ def population_loss(
     trace = gap.diagonal(dim1=-2, dim2=-1).sum(-1)
     power = alpha**2 / D * wbar.square().sum(-1)
     return (trace / D) ** 2 / 4, _squares(gap) / (2 * D**2), power
+
+
+def bytes_each(problem: Problem) -> int:
+    """What one of the problems takes, its twin included: arrays P x P, P x m, P x D and m x D."""
+    (P, D), m = problem.X.shape[-2:], problem.Z.shape[-2]
+    numbers = 5 * P * P + 4 * P * m + 2 * P * D + 6 * m * D
+    return numbers * problem.X.element_size()
 
 
 class Twin:
@@ -74,6 +83,11 @@ class Twin:
 
 def kernel_regression_loss(problem: Problem) -> torch.Tensor:
     """(B,) population loss of ridgeless regression with the kernel at the start, in null losses."""
+    parts = chunks(len(problem.X), bytes_each(problem), problem.memory, problem.X.device)
+    return torch.cat([_regressed(problem.at(some)) for some in parts])
+
+
+def _regressed(problem: Problem) -> torch.Tensor:
     wbar0, M0 = moments(problem.Z, problem.u)
     keep = 0.0 if problem.centred else 1.0
     _, wbar, M = Twin(problem, 0.0).after(float("inf"))

@@ -12,12 +12,13 @@ products of n x h by h x p for a gradient, two gradients a step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 
 from grokverify.margins import SolverFailed
+from grokverify.memory import chunks
 
 Weights = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]  # A, B, b1, W2
 
@@ -30,6 +31,7 @@ class Sums:
         p: the modulus.
         chosen: (n,) numbers ``a p + b`` of the training pairs.
         labels: (p^2,) labels of all pairs where they are not the sums.
+        memory: bytes for the work on some of the pairs, one at least; see ``Lab.memory``.
 
     Raises:
         ValueError: p below 2, no pair trains, or an index outside of p^2.
@@ -38,6 +40,7 @@ class Sums:
     p: int
     chosen: torch.Tensor
     labels: torch.Tensor | None = None
+    memory: int | None = None
 
     def __post_init__(self) -> None:
         top = int(self.chosen.max()) if len(self.chosen) else -1
@@ -46,6 +49,11 @@ class Sums:
                 f"{len(self.chosen)} training pairs with numbers up to {top} do not fit addition "
                 f"modulo {self.p}: choose at least one a p + b below p^2 = {self.p**2}, p >= 2."
             )
+
+    def parts(self, count: int, like: torch.Tensor) -> Iterator[slice]:
+        """``range(count)`` of pairs in parts; ``like``: (p, h), of the dtype of the weights."""
+        numbers = 4 * like.shape[-1] + 3 * self.p  # before and after the ReLU and back; logits
+        return chunks(count, numbers * like.element_size(), self.memory, like.device)
 
     def answers(self, pairs: torch.Tensor) -> torch.Tensor:
         """The labels of pairs given by their numbers."""
@@ -109,7 +117,7 @@ def decayed(
             f"lambda = {lam}, end = {end} and tol = {tol} must be positive, tol below 1; without "
             "weight decay use undecayed()."
         )
-    pull = _gradient(data, start)
+    pull = _gradient(data)
 
     def velocity(theta: Weights) -> Weights:
         return _minus(_scaled(pull(theta, 0.0), 1 / lam), theta)
@@ -147,7 +155,7 @@ def undecayed(
     """
     if not 0 < tol < 1:
         raise ValueError(f"tol = {tol} must be between 0 and 1, as it is relative to the weights.")
-    pull = _gradient(data, start)
+    pull = _gradient(data)
     theta, clock, taken, used, way = start, -math.inf, 0, 0, 1e-6
     readings, due = [_read(data, theta, clock)], -math.inf
     while clock < end:
@@ -173,27 +181,32 @@ def undecayed(
     return Run((*readings, _read(data, theta, clock)), used)
 
 
-def _gradient(data: Sums, start: Weights) -> Callable[[Weights, float], Weights]:
+def _gradient(data: Sums) -> Callable[[Weights, float], Weights]:
     """Minus the gradient of the mean cross-entropy times e^shift."""
     p, n = data.p, len(data.chosen)
     a, b = data.chosen // p, data.chosen % p
-    c, row = data.answers(data.chosen), torch.arange(n, device=a.device)
-    zero = torch.zeros_like(start[0])
+    c = data.answers(data.chosen)
 
     def pull(theta: Weights, shift: float) -> Weights:
         A, B, bias, W2 = theta
-        Z = A[a] + B[b] + bias
-        H = Z.clamp(min=0)
-        R = _pushed(H @ W2.mT, c, row, shift) / n
-        back = torch.where(Z > 0, R @ W2, 0.0)
-        gA, gB = zero.index_add(0, a, back), zero.index_add(0, b, back)
-        return gA, gB, back.sum(0), R.mT @ H
+        gA, gB, gb, g2 = (torch.zeros_like(x) for x in theta)
+        for some in data.parts(n, A):
+            Z = A[a[some]] + B[b[some]] + bias
+            H = Z.clamp(min=0)
+            R = _pushed(H @ W2.mT, c[some], shift) / n
+            back = torch.where(Z > 0, R @ W2, 0.0)
+            gA.index_add_(0, a[some], back)
+            gB.index_add_(0, b[some], back)
+            gb += back.sum(0)
+            g2 += R.mT @ H
+        return gA, gB, gb, g2
 
     return pull
 
 
-def _pushed(F: torch.Tensor, c: torch.Tensor, row: torch.Tensor, shift: float) -> torch.Tensor:
+def _pushed(F: torch.Tensor, c: torch.Tensor, shift: float) -> torch.Tensor:
     """e^shift (one-hot - softmax), exact where the label's share rounds to 1."""
+    row = torch.arange(len(c), device=c.device)
     logs = torch.log_softmax(F, -1)
     logs[row, c] = -math.inf
     R = -torch.exp(logs + shift)
@@ -212,7 +225,10 @@ def _shift(data: Sums, theta: Weights) -> float:
 def _outputs(data: Sums, theta: Weights, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     A, B, bias, W2 = theta
     a, b = pairs // data.p, pairs % data.p
-    return (A[a] + B[b] + bias).clamp(min=0) @ W2.mT, data.answers(pairs)
+    F = [
+        (A[a[some]] + B[b[some]] + bias).clamp(min=0) @ W2.mT for some in data.parts(len(pairs), A)
+    ]
+    return torch.cat(F), data.answers(pairs)
 
 
 def _read(data: Sums, theta: Weights, clock: float) -> Reading:

@@ -13,11 +13,14 @@ from grokverify.kernels._inputs import Inputs, groups
 from grokverify.kernels._jacobian import jacobian
 from grokverify.linalg.certified import gamma, least_eigenvalue, positive_definite, require_ieee
 from grokverify.linalg.exact import as_integers, rank_exact
+from grokverify.memory import chunks
 
 _CHUNK = 2**21  # hidden activations held at once while a batch of networks is decided
 
 
-def entk_singular(W: torch.Tensor, V: torch.Tensor, x: Inputs) -> torch.Tensor:
+def entk_singular(
+    W: torch.Tensor, V: torch.Tensor, x: Inputs, *, memory: int | None = None
+) -> torch.Tensor:
     """For each network of a batch, whether the eNTK at the inputs is singular. Always decided.
 
     A float64 certificate proves most kernels positive definite; for the rest the parameters,
@@ -26,6 +29,8 @@ def entk_singular(W: torch.Tensor, V: torch.Tensor, x: Inputs) -> torch.Tensor:
     Args:
         W: (k, h, 2p) float64. V: (p, h) or (k, p, h) float64.
         x: n inputs; with a repeated input every kernel is singular.
+        memory: bytes for the kernels of some of the networks, one at least; by default what
+            ``grokverify.memory.budget`` says of the device of W.
 
     Returns:
         (k,) booleans on the device of W.
@@ -33,10 +38,9 @@ def entk_singular(W: torch.Tensor, V: torch.Tensor, x: Inputs) -> torch.Tensor:
     k, h, _ = W.shape
     V = V.expand(k, *V.shape[-2:])
     n = len(x[0])
-    step = max(1, _CHUNK // (h * n))
+    each = (8 * n + 4 * h) * n * W.element_size()  # kernels, their bounds, masks; activations
     parts = []
-    for start in range(0, k, step):
-        few = slice(start, start + step)
+    for few in chunks(k, each, memory, W.device, max(1, _CHUNK // (h * n))):
         K = entk(W[few], V[few], x)
         parts.append(positive_definite(K, radius=entk_rounding(W[few], V[few], x)))
     singular = ~torch.cat(parts)

@@ -34,10 +34,12 @@ def sizes(lab):
 
 @lru_cache(maxsize=64)  # the claims look at the same runs
 def run(lab, seed, p, h, share, lam, scale, zero, enough, scrambled=False, end=9.0):
-    lab = Lab(device=lab.device, seed=lab.seed).shared(f"modular addition {seed} {p} {h}")
+    lab = Lab(device=lab.device, seed=lab.seed, memory=lab.memory).shared(
+        f"modular addition {seed} {p} {h}"
+    )
     A, B, W2 = (lab.normal(name, p, h).to(torch.float32) for name in ("A", "B", "W2"))
     labels = lab.integers("labels", 0, p, p * p) if scrambled else None
-    data = Sums(p, lab.subset("pairs", p * p, int(share * p * p)), labels)
+    data = Sums(p, lab.subset("pairs", p * p, int(share * p * p)), labels, lab.memory)
     start = he_start(A, B, 0 * W2 if zero else W2, scale)
     return decayed(data, start, lam, end, enough=enough)
 

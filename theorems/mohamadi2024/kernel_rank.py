@@ -82,7 +82,7 @@ def singular_draws(lab, p, n, delta, s_W, V, width=printed_width):
 
     def draws(lab, trials):
         W = lab.uniform("W", trials, h, 2 * p, low=-s_W, high=s_W)
-        return entk_singular(W, SECOND_LAYERS[V](lab, p, h), x)
+        return entk_singular(W, SECOND_LAYERS[V](lab, p, h), x, memory=lab.memory)
 
     yield exact("width", h)
     yield stats.decide("P(K_theta is singular)", draws, lab=lab, at_most=delta)
@@ -252,7 +252,7 @@ def singular(lab, p, n, divisor=three_p):
     x = inputs(p, lab.subset("inputs", p**3, n))
     h = math.ceil(n / divisor(p)) - 1
     W, V = lab.integers("W", 1, 100, h, 2 * p), lab.integers("V", 1, 100, p, h)
-    left_out = kernel(entk(W, V, x)).shape[1]
+    left_out = kernel(entk(W, V, x, memory=lab.memory)).shape[1]
     yield exact("labellings answered by zero", left_out).at_least(1)
 
 

@@ -168,7 +168,7 @@ def drawn(lab, law, p, n, V, delta, constant=CONSTANT):
             weights = LAWS[law]
             chances = [float(chance) for chance in weights.chances]
             W = lab.real(lab.generator("W").choice(weights.values, size=shape, p=chances))
-        return entk_singular(W, second, x)
+        return entk_singular(W, second, x, memory=lab.memory)
 
     yield stats.decide("P(K_theta is singular)", draws, lab=lab, at_most=delta)
     yield row(law=law, p=p, n=n, rho_c=rho, V=V, delta=delta, width=h)

@@ -46,7 +46,7 @@ def largest_below(C, p):
 def tangent(lab, p):
     """The eNTK on all inputs, at an iid uniform initialisation of width 4p."""
     W, V = lab.uniform("W", 4 * p, 2 * p).double(), lab.uniform("V", p, 4 * p).double()
-    return entk(W, V, inputs(p, torch.arange(p**3, device=lab.device)))
+    return entk(W, V, inputs(p, torch.arange(p**3, device=lab.device)), memory=lab.memory)
 
 
 # --- Theorem 3.4:  n < C p^3  =>  E L >= p / 2  with C = 4/27 ------------------------------------

@@ -58,7 +58,7 @@ def over_p_squared(p, n):
 def tangent(lab, p):
     """The eNTK on all inputs, at an iid uniform initialisation of width 4p."""
     W, V = lab.uniform("W", 4 * p, 2 * p).double(), lab.uniform("V", p, 4 * p).double()
-    return entk(W, V, inputs(p, torch.arange(p**3, device=lab.device)))
+    return entk(W, V, inputs(p, torch.arange(p**3, device=lab.device)), memory=lab.memory)
 
 
 def cosines(lab, p):
@@ -67,7 +67,12 @@ def cosines(lab, p):
     turn = lab.integers("frequency", 1, p, h, 1).cpu().numpy() * j / p
     phase = lab.uniform("phase", 3, h, 1).cpu().numpy() / 2
     q, r, v = (lab.real(np.cos(2 * np.pi * (turn + phase[i]))).double() for i in range(3))
-    return entk(torch.cat([q, r], 1), v.T, inputs(p, torch.arange(p**3, device=lab.device)))
+    return entk(
+        torch.cat([q, r], 1),
+        v.T,
+        inputs(p, torch.arange(p**3, device=lab.device)),
+        memory=lab.memory,
+    )
 
 
 def moment(p, group=None):
