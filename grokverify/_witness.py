@@ -1,6 +1,6 @@
-"""Certificates, checked by the standard library alone: integers, fractions, decimals, no rounding.
+"""Certificates, checked by the standard library alone: integers, fractions, decimals.
 
-A certificate is plain data with a "kind". Formulas are read as arithmetic over fractions, or over
+A certificate is plain data with a "kind". Formulas are read as arithmetic modulo a prime, or over
 intervals whose ends are decimals rounded outwards. Nothing here knows how a certificate was made.
 """
 
@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import ast
 import decimal
-import itertools
+import functools
 import math
 import operator
 import random
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from fractions import Fraction as Q
+from itertools import pairwise, product
 from typing import Any
 
-DOWN, UP = (
-    decimal.Context(200, way, decimal.MIN_EMIN, decimal.MAX_EMAX)
-    for way in (decimal.ROUND_FLOOR, decimal.ROUND_CEILING)
-)
+Span = tuple[Decimal, Decimal]  # the lower end first
+DIGITS = decimal.Context(120)
 
 
 class Bad(Exception):
@@ -45,254 +46,230 @@ def matrix(rows: Any) -> list[Any]:
 
 def proved(proof: dict[str, Any], lo: Any, hi: Any) -> str:
     """The kind of a certificate that proves this enclosure; empty if none was carried."""
-    kind, A, fine = str(proof["kind"]), matrix(proof.get("matrix", ())), False
+    kind, A = str(proof["kind"]), matrix(proof.get("matrix", ()))
+    low: Any = math.nan  # what is proved, so far nothing
+    high: Any = math.nan
     if kind == "digest":
         return ""
     if kind == "sum":
-        fine = lo == hi == proof["plus"] + sum(k * n for k, n, _ in proof["terms"])
+        low = high = proof["plus"] + sum(k * n for k, n, _ in proof["terms"])
         kind *= all(proved(inner, n, n) for _, n, inner in proof["terms"])
-    elif kind in ("rank", "rank mod"):
-        fine = lo == hi and rank_holds(A, int(lo), proof)
+    elif kind in ("rank", "rank mod"):  # modulo a prime it is at most the rank
+        null, q = matrix(proof.get("kernel", ())), proof["prime"]
+        prime = q > 1 and all(q % d for d in range(2, math.isqrt(q) + 1))
+        if prime and lo == rank(A, q) and not any(dot(a, v) for a in A for v in null):
+            low = high = lo
+            if kind == "rank":
+                high = min(len(A), len(A[0]) - rank(null, q))
     elif kind == "inertia":
-        which = ("negative", "zero", "positive").index(proof["which"]) - 1
-        fine = lo == hi == signs(A).count(which)
+        low = high = signs(A).count(("negative", "zero", "positive").index(proof["which"]) - 1)
     elif kind == "eigenvalue":  # the k-th, of every matrix within the spread of A
         k, spread = proof["index"], parsed(proof["spread"])
         below = 0 if lo == -math.inf else signs(A, lo + spread).count(-1)
-        fine = spread >= 0 and below <= k < len(A) - signs(A, hi - spread).count(1)
-    elif kind == "identity":
-        fine = (lo == hi == 0) == vanishes(proof["entries"])
+        if spread >= 0 and below <= k < len(A) - signs(A, hi - spread).count(1):
+            low, high = lo, hi
+    elif kind == "identity":  # of the number of terms, only whether it is 0
+        low = high = 0 if vanishes(proof["entries"]) else max(lo, 1)
     elif kind == "differ":
-        pairs = zip(A[0], matrix(proof["other"])[0], strict=True)
-        fine = lo == hi == sum(a != b for a, b in pairs)
+        low = high = sum(a != b for a, b in zip(*A, *matrix(proof["other"]), strict=True))
     elif kind == "formula":
-        at = value(read(proof["text"]), bound(proof["at"]))
-        fine = lo <= Q(at.lo) and Q(at.hi) <= hi
+        low, high = values(proof)
     elif kind == "supremum":
-        fine = is_supremum(proof, lo, hi)
+        (points,), best = matrix([proof["points"]]), parsed(proof["best"])
+        reached = lo > -math.inf and points[0] <= best <= points[-1]
+        low = values(proof, best, best)[0] if reached else -math.inf
+        high = max(values(proof, a, b)[1] for a, b in pairwise(points))
     elif kind == "margin":
         w, multipliers = matrix([proof["w"], proof["multipliers"]])
-        fine = duality(A, w, multipliers, proof["norm"], lo, hi)
+        if duality(A, w, multipliers, proof["norm"], lo, hi):
+            low, high = lo, hi
+    fine = lo <= low and high <= hi
     want(fine, f"a certificate of kind {kind!r} that does not prove [{lo}, {hi}]")
     return kind
-
-
-def rank_holds(A: list[Any], r: int, proof: dict[str, Any]) -> bool:
-    """Rank r modulo the prime is at most the rank; kernel vectors bound it from the other side."""
-    q = proof["prime"]
-    if any(q % d == 0 for d in range(2, math.isqrt(q) + 1)) or rank_mod(A, q) != r:
-        return False
-    if proof["kind"] == "rank mod" or r == min(len(A), len(A[0])):
-        return True
-    null = matrix(proof["kernel"])
-    zero = all(dot(a, v) == 0 for a in A for v in null)
-    return zero and rank_mod(null, q) == len(A[0]) - r
-
-
-def rank_mod(A: list[Any], q: int) -> int:
-    rows, r = [[int(x) % q if x.denominator == 1 else 1 // 0 for x in row] for row in A], 0
-    for j in range(len(rows[0])):
-        rows[r:] = sorted(rows[r:], key=lambda row: row[j] == 0)
-        if r == len(rows) or rows[r][j] == 0:
-            continue
-        inverse = pow(rows[r][j], -1, q)
-        for i in range(r + 1, len(rows)):
-            c = rows[i][j] * inverse % q
-            rows[i] = [(x - c * y) % q for x, y in zip(rows[i], rows[r], strict=True)]
-        r += 1
-    return r
-
-
-def signs(A: list[Any], shift: Any = 0) -> list[int]:
-    """Signs of the eigenvalues of A - shift, by exact congruences (Sylvester's law of inertia)."""
-    want([list(a) for a in zip(*A, strict=True)] == A, "a matrix that is not symmetric")
-    A, found = [[x - shift * (i == j) for j, x in enumerate(a)] for i, a in enumerate(A)], []
-    while any(x for row in A for x in row):
-        k = next((k for k, row in enumerate(A) if row[k]), None)
-        if k is None:  # add a row and its column to another, so that a pivot appears
-            k, j = next((i, j) for i, row in enumerate(A) for j, x in enumerate(row) if x)
-            A[k] = [x + y for x, y in zip(A[k], A[j], strict=True)]
-            A = [[x + row[j] * (c == k) for c, x in enumerate(row)] for row in A]
-        top, p = A[k], A[k][k]
-        found.append(1 if p > 0 else -1)
-        rest = [(row, row[k] / p) for i, row in enumerate(A) if i != k]
-        left = [c for c in range(len(top)) if c != k]
-        A = [[row[c] - f * top[c] for c in left] for row, f in rest]
-    return found + [0] * len(A)
 
 
 def dot(x: list[Q], y: list[Q]) -> Q:
     return sum((a * b for a, b in zip(x, y, strict=True)), Q(0))
 
 
+def less(x: list[Any], factor: Any, y: list[Any]) -> list[Any]:
+    return [a - factor * b for a, b in zip(x, y, strict=True)]
+
+
+def rank(A: list[Any], q: int) -> int:
+    """Modulo a prime."""
+    pivots: dict[int, list[int]] = {}  # rows that begin with a 1, by its column
+    for rational in A:
+        row = [x.numerator * pow(x.denominator, -1, q) % q for x in rational]
+        for j, pivot in sorted(pivots.items()):
+            row = [x % q for x in less(row, row[j], pivot)]
+        if any(row):
+            j = next(j for j, x in enumerate(row) if x)
+            pivots[j] = [x * pow(row[j], -1, q) % q for x in row]
+    return len(pivots)
+
+
+def signs(A: list[Any], shift: Any = 0) -> list[int]:
+    """Signs of the eigenvalues of A - shift, by exact congruences (Sylvester's law of inertia)."""
+    want([list(a) for a in zip(*A, strict=True)] == A, "a matrix that is not symmetric")
+    A, found = [[x - shift * (i == j) for j, x in enumerate(a)] for i, a in enumerate(A)], []
+    while any(map(any, A)):
+        k = next((k for k, row in enumerate(A) if row[k]), None)
+        if k is None:  # add a row and its column to another, so that a pivot appears
+            k, j = next((i, j) for i, row in enumerate(A) for j, x in enumerate(row) if x)
+            A[k] = less(A[k], -1, A[j])
+            A = [[x + row[j] * (c == k) for c, x in enumerate(row)] for row in A]
+        top = A.pop(k)
+        p = top.pop(k)
+        found.append(1 if p > 0 else -1)
+        A = [less(row, row.pop(k) / p, top) for row in A]
+    return found + [0] * len(A)
+
+
 def duality(X: list[Any], w: list[Q], a: list[Q], norm: str, lo: Any, hi: Any) -> bool:
-    """min X w / |w| <= the largest margin <= |X'a| / sum a, in the dual norm."""
-    size: dict[str, Callable[[list[Q]], Q]] = {
-        "1": lambda v: Q(sum(map(abs, v))),
-        "2": lambda v: dot(v, v),  # its square
-        "inf": lambda v: max(map(abs, v)),
-    }
+    """min X w / |w| <= the largest margin <= |X'a| / sum a, in the dual norm; squared where 2."""
+
+    def size(v: list[Q], norm: str) -> Q:
+        return {"1": sum(map(abs, v), Q(0)), "2": dot(v, v), "inf": max(map(abs, v))}[norm]
+
     dual, power = {"1": "inf", "2": "2", "inf": "1"}[norm], 1 + (norm == "2")
     least, pulled = min(dot(x, w) for x in X), [dot([*c], a) for c in zip(*X, strict=True)]
-    below = lo >= 0 and least >= 0 and lo**power * size[norm](w) <= least**power
-    above = min(a) >= 0 and sum(a) > 0 and size[dual](pulled) <= hi**power * sum(a) ** power
+    below = lo >= 0 and least >= 0 and lo**power * size(w, norm) <= least**power
+    above = min(a) >= 0 and sum(a) > 0 and size(pulled, dual) <= hi**power * sum(a) ** power
     return bool(below and above)
 
 
-def is_supremum(proof: dict[str, Any], lo: Any, hi: Any) -> bool:
-    """The formula stays below hi over every box of a partition, and is lo at least at one point.
-
-    Around 0, "near" stands for the formula, by a theorem that the certificate names.
-    """
-    points, names = [parsed(word) for word in proof["points"].split()], bound(proof["at"])
-    far, near = read(proof["text"]), read(proof.get("near", proof["text"]))
-
-    def over(a: Q, b: Q) -> Any:
-        if "near" in proof and (a <= 0 <= b or max(abs(a), abs(b)) < 1e-3):
-            return value(near, {**names, proof["over"]: spanned(min(a, Q(0)), max(b, Q(0)))})
-        return value(far, {**names, proof["over"]: spanned(a, b)})
-
-    boxes = list(itertools.pairwise(points))
-    inside = lo == -math.inf or points[0] <= (best := parsed(proof["best"])) <= points[-1]
-    reached = inside and (lo == -math.inf or lo <= Q(over(best, best).lo))
-    return bool(boxes and reached and all(a < b and Q(over(a, b).hi) <= hi for a, b in boxes))
-
-
 def vanishes(entries: list[str]) -> bool:
-    """Whether rational functions of some names and I are zero, at two random points."""
-    prime = 2**64 - 59  # modulo which there is a square root of -1, to put for I
-    for text in entries:
-        tree, draw = read(text), random.Random(text)
-        names = sorted({e.id for e in ast.walk(tree) if isinstance(e, ast.Name)})
-        for root in (pow(2, prime // 4, prime), -pow(2, prime // 4, prime)):
-            point = {name: Q(draw.getrandbits(61)) for name in names}
-            top = value(tree, {**point, "I": Q(root)}, Q).numerator
-            if top % prime if "I" in names else top:
-                return False
-    return True
+    """Whether rational functions of some names and I are 0, at a random point modulo r^2 + 1."""
+    draw = random.Random("\n".join(entries))
+    while pow(2, (r := draw.getrandbits(48)) ** 2, p := r * r + 1) != 1:  # until it seems a prime
+        pass
+    rules: dict[Any, Callable[..., int]] = {
+        int: int,
+        ast.USub: operator.neg,
+        ast.Add: operator.add,
+        ast.Sub: operator.sub,
+        ast.Mult: lambda a, b: a * b % p,
+        ast.Div: lambda a, b: a * pow(b, -1, p) % p,
+        ast.Pow: lambda a, b: pow(a, b, p) if abs(b) < 100 else 1 // 0,
+    }
+    point = defaultdict(lambda: draw.getrandbits(128), I=r)
+    return not any(value(read(e), point, rules) % p for e in entries)
 
 
-class Span:
-    """A number between two decimals. Every operation rounds outwards."""
-
-    def __init__(self, lo: Any, hi: Any) -> None:
-        self.lo, self.hi = lo, hi
-
-    def __add__(self, other: Span) -> Span:
-        return Span(DOWN.add(self.lo, other.lo), UP.add(self.hi, other.hi))
-
-    def __neg__(self) -> Span:
-        return Span(self.hi.copy_negate(), self.lo.copy_negate())
-
-    def __mul__(self, other: Span) -> Span:
-        ends = [(x, y) for x in (self.lo, self.hi) for y in (other.lo, other.hi)]
-        return Span(min(DOWN.multiply(*e) for e in ends), max(UP.multiply(*e) for e in ends))
-
-    def __truediv__(self, other: Span) -> Span:
-        want(other.lo > 0 or other.hi < 0, "a certificate that divides by an interval around 0")
-        return self * Span(DOWN.divide(1, other.hi), UP.divide(1, other.lo))
-
-    def __pow__(self, other: Span) -> Span:
-        n = other.lo
-        if n != other.hi or n * 2 != int(n * 2):
-            return exp(other * log(self))
-        if n < 0:
-            return ONE / self**-other
-        if n != int(n):
-            return sqrt(self) ** Span(n * 2, n * 2)
-        want(n < 10_000, "a certificate with a huge power")
-        a, b = (math.prod([Span(x, x)] * int(n), start=ONE) for x in (self.lo, self.hi))
-        around = n % 2 == 0 and self.lo < 0 < self.hi
-        return Span(DECIMAL(0) if around else min(a.lo, b.lo), max(a.hi, b.hi))
-
-
-def spanned(low: Q, high: Q | None = None) -> Span:
-    ends = low, low if high is None else high
-    want(ends[0] <= ends[1], "a certificate with an empty interval")
-    (a, b), (c, d) = (map(DECIMAL, x.as_integer_ratio()) for x in ends)
-    return Span(DOWN.divide(a, b), UP.divide(c, d))
-
-
-def rounded(name: str, digits: int) -> Callable[[Span], Span]:
-    """An increasing function that the decimal module rounds to the nearest."""
-    context = decimal.Context(digits, None, decimal.MIN_EMIN, decimal.MAX_EMAX)
-
-    def end(x: Any, away: Callable[[Any], Any]) -> Any:
-        context.clear_flags()
-        found = getattr(x, name)(context)
-        return away(found) if context.flags[decimal.Inexact] else found
-
-    return lambda x: Span(end(x.lo, context.next_minus), end(x.hi, context.next_plus))
-
-
-def erfc_at(v: Any) -> Span:
-    """From 3 on by its continued fraction, below by a series of positive terms for 1 - erfc."""
-    if v < 0:
-        return TWO + -erfc_at(-v)
-    x = total = term = Span(v, v)
-    scale, n = exp(-(x * x)) / sqrt(PI), 0
-    if v >= 3:
-        tail = Span(v, v + 251)
-        for n in range(250, 0, -1):
-            tail = x + spanned(Q(n, 2)) / tail
-        return scale / tail
-    while term.hi > 1e-80 or n < 18:  # from there on terms fall by half
-        n += 1
-        term = term * x * x * spanned(Q(2, 2 * n + 1))
-        total += term
-    return ONE + -(TWO * scale * (total + Span(DECIMAL(0), term.hi)))
-
-
-DECIMAL = decimal.Decimal
-ONE, TWO = spanned(Q(1)), spanned(Q(2))
-PI = sum(
-    (Q(4, 8 * k + 1) - Q(2, 8 * k + 4) - Q(1, 8 * k + 5) - Q(1, 8 * k + 6)) / 16**k
-    for k in range(100)
-)
-PI = spanned(PI, PI + Q(1, 16**99))
-exp, log, sqrt = map(rounded, ("exp", "ln", "sqrt"), (70, 70, 200))
-RULES: dict[str, Callable[..., Span]] = {
-    "exp": exp,
-    "log": log,
-    "sqrt": sqrt,
-    "erfc": lambda x: Span(erfc_at(x.hi).lo, erfc_at(x.lo).hi),  # it decreases
-    "cosh": lambda x: (exp(x) + exp(-x)) / TWO,
-    "sinh": lambda x: (exp(x) + -exp(-x)) / TWO,
-    "Max": lambda *x: Span(max(a.lo for a in x), max(a.hi for a in x)),
-    "Min": lambda *x: Span(min(a.lo for a in x), min(a.hi for a in x)),
-}
-
-
+@functools.cache
 def read(text: str) -> Any:
     return ast.parse(text, mode="eval").body
 
 
-def bound(at: dict[str, Any]) -> dict[str, Span]:
-    known = {"pi": PI, "E": exp(ONE)}
-    return known | {name: spanned(parsed(low), parsed(high)) for name, (low, high) in at.items()}
-
-
-def value(e: Any, names: dict[str, Any], number: Any = spanned) -> Any:
-    """A parsed formula over fractions or over intervals."""
+def value(e: Any, names: Mapping[str, Any], rules: dict[Any, Callable[..., Any]]) -> Any:
+    """A parsed formula, by rules for its numbers, operations and functions."""
     if isinstance(e, ast.Name):
         return names[e.id]
-    if isinstance(e, ast.UnaryOp) and isinstance(e.op, ast.USub):
-        return -value(e.operand, names, number)
-    if isinstance(e, ast.Call) and isinstance(e.func, ast.Name):
-        return RULES[e.func.id](*(value(a, names, number) for a in e.args))
     if isinstance(e, ast.BinOp):
-        a, b = value(e.left, names, number), value(e.right, names, number)
-        small = number is spanned or (b.denominator == 1 and abs(b) < 100)
-        want(small or not isinstance(e.op, ast.Pow), f"the power {b} in a certificate")
-        return OPERATIONS[type(e.op)](a, b)
-    want(type(e) is ast.Constant and type(e.value) is int, "a certificate with no formula")
-    return number(Q(e.value))
+        rule, parts = rules[type(e.op)], [e.left, e.right]
+    elif isinstance(e, ast.UnaryOp):
+        rule, parts = rules[type(e.op)], [e.operand]
+    elif isinstance(e, ast.Call) and isinstance(e.func, ast.Name):
+        rule, parts = rules[e.func.id], e.args
+    else:
+        want(type(e) is ast.Constant and type(e.value) is int, "a certificate with no formula")
+        return rules[int](e.value)
+    return rule(*(value(part, names, rules) for part in parts))
 
 
-OPERATIONS: dict[Any, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: lambda a, b: a + -b,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Pow: operator.pow,
+def values(proof: dict[str, Any], *box: Q) -> tuple[Q, Q]:
+    """The range of the formula of a certificate, where its variable is in a box.
+
+    Around 0, "near" stands for the formula, by a theorem that the certificate names.
+    """
+    names, text = {name: spanned(*map(parsed, ends)) for name, ends in proof["at"].items()}, "text"
+    if box:
+        a, b = box
+        if "near" in proof and (a <= 0 <= b or max(abs(a), abs(b)) < 1e-3):
+            a, b, text = min(a, Q(0)), max(b, Q(0)), "near"
+        names[proof["over"]] = spanned(a, b)
+    low, high = at(proof[text], **names)
+    return Q(low), Q(high)
+
+
+def at(text: str, **names: Span) -> Span:
+    found: Span = value(read(text), names | KNOWN, RULES)
+    return found
+
+
+def spanned(low: Q, high: Q) -> Span:
+    want(low <= high, "a certificate with an empty interval")
+    a, b = (at(f"({x.numerator})/{x.denominator}") for x in (low, high))
+    return a[0], b[1]
+
+
+def corners(rule: Callable[..., Decimal]) -> Callable[..., Span]:
+    """The range of a function that is monotone in each argument: it is met at the corners."""
+
+    def over(*spans: Span) -> Span:
+        found = []
+        for corner in product(*spans):
+            DIGITS.clear_flags()
+            low = high = rule(*corner)
+            for _ in range(2 * DIGITS.flags[decimal.Inexact]):  # a power may be off by a digit
+                low, high = low.next_minus(DIGITS), high.next_plus(DIGITS)
+            found += [low, high]
+        return min(found), max(found)
+
+    return over
+
+
+def quotient(x: Span, y: Span) -> Span:
+    want(y[0] > 0 or y[1] < 0, "a certificate that divides by an interval around 0")
+    return corners(DIGITS.divide)(x, y)
+
+
+def power(x: Span, y: Span) -> Span:
+    if y[1] < 0:
+        return at("1/x**y", x=x, y=(-y[1], -y[0]))
+    if y[0] == y[1] and y[0] % 1 == 0.5:  # so that it is exact where it can be
+        return at("sqrt(x)**y", x=x, y=(2 * y[0], 2 * y[0]))
+    want(x[0] >= 0 or y[0] == y[1] == int(y[0]), "a certificate with a root of a negative number")
+    low, high = corners(DIGITS.power)(x, y)
+    return (Decimal(0) if x[0] < 0 < x[1] and y[0] % 2 == 0 else low), high
+
+
+def erfc(v: Decimal) -> Span:
+    """From 3 on by its continued fraction, below by a series of positive terms for 1 - erfc."""
+    if v < 0:
+        return at("2 - y", y=erfc(-v))
+    x, n = (v, v), 0
+    total = term = x
+    if v >= 3:
+        tail = (v, v + 251)
+        for n in range(250, 0, -1):
+            tail = at(f"x + {n}/2/tail", x=x, tail=tail)
+        return at("exp(-x*x)/sqrt(pi)/tail", x=x, tail=tail)
+    while term[1] > 1e-80 or n < 18:  # from there on terms fall by half
+        n += 1
+        term = at(f"term*x*x*2/{2 * n + 1}", term=term, x=x)
+        total = at("total + term", total=total, term=term)
+    whole = total[0], at("total + term", total=total, term=term)[1]
+    return at("1 - 2*exp(-x*x)/sqrt(pi)*whole", x=x, whole=whole)
+
+
+PI = "3.14159265358979323846264338327950288419716939937510582097494459230781640628620899"  # ...
+RULES: dict[Any, Callable[..., Span]] = {
+    int: lambda n: (Decimal(n), Decimal(n)),
+    ast.USub: corners(DIGITS.minus),
+    ast.Add: corners(DIGITS.add),
+    ast.Sub: corners(DIGITS.subtract),
+    ast.Mult: corners(DIGITS.multiply),
+    ast.Div: quotient,
+    ast.Pow: power,
+    "exp": corners(DIGITS.exp),
+    "log": corners(DIGITS.ln),
+    "sqrt": corners(DIGITS.sqrt),
+    "erfc": lambda x: (erfc(x[1])[0], erfc(x[0])[1]),  # it decreases
+    "cosh": lambda x: at("(exp(x) + exp(-x))/2", x=x),
+    "sinh": lambda x: at("(exp(x) - exp(-x))/2", x=x),
+    "Max": corners(max),
+    "Min": corners(min),
 }
+KNOWN = {"pi": (Decimal(PI), Decimal(PI + "9")), "E": RULES["exp"](RULES[int](1))}

@@ -88,12 +88,12 @@ def check_outcome(o: dict[str, Any], seen: Counter[str]) -> None:
     risky = any(t["grade"] == "statistical" for t in o["tallies"])
     want(o["risk"] > 0 or not risky, "a statistical comparison without risk")
     check_truth(o, tallies)
-    carried = set()
+    carried = Counter[str]()
     for c in o.get("certificates", ()):
         ends = parsed(c["value"][0]), parsed(c["value"][1])
         kind = proved(c["proof"], *ends)
         seen[f"certificates: {kind or 'not carried, only a digest'}"] += 1
-        carried |= {c["of"]} if kind else set()
+        carried[c["of"]] += c["count"] if kind and c["role"] == "measured" else 0
         low, high = (bounds if c["role"] == "bound" else hulls)[c["of"]]
         fine = low <= ends[0] <= ends[1] <= high
         if c["role"] == "measured" and c["of"] in whole:
@@ -101,15 +101,19 @@ def check_outcome(o: dict[str, Any], seen: Counter[str]) -> None:
         want(fine, f"no {c['of']!r} is {c['value']}, which its certificate proves")
     seen["certificates: not carried, no room"] += o.get("uncertified", 0)
     if GRADES.index(o["grade"]) > 1:
-        left = len(tallies.keys() - carried)
-        how = "a witness of some" if left < len(tallies) else "compared numbers alone"
-        seen[f"{o['grade']} outcomes by {how if left else 'a witness of each comparison'}"] += 1
+        each = all(carried[n] >= sum(outcomes(t).values()) for n, t in tallies.items())
+        some = "a witness of some" if carried.total() else "compared numbers alone"
+        seen[f"{o['grade']} outcomes by {'a witness of each comparison' if each else some}"] += 1
+
+
+def outcomes(t: dict[str, Any]) -> dict[str, int]:
+    return {"holds": t["held"], "fails": t["failed"], "undecided": t["undecided"]}
 
 
 def check_tally(t: dict[str, Any], hull: tuple[Any, Any], seen: Counter[str]) -> bool:
     """Decide its comparisons again; whether all their numbers are there."""
-    told = {"holds": t["held"], "fails": t["failed"], "undecided": t["undecided"]}
-    again, (low, high), where = Counter[str](), both([t["bound_lo"], t["bound_hi"]]), t["name"]
+    told, again, where = outcomes(t), Counter[str](), t["name"]
+    low, high = both([t["bound_lo"], t["bound_hi"]])
     want(all(type(n) is int and n >= 0 for n in told.values()), f"{where!r} has a strange count")
     for times, left, right in t.get("decided", ()):
         (a, b), (c, d) = both(left), both(right)
@@ -142,7 +146,7 @@ def check_truth(o: dict[str, Any], tallies: dict[str, Any]) -> None:
     failed = {t["name"] for t in tallies.values() if t["failed"]}
     unclear = any(t["undecided"] for t in tallies.values()) and o["must"] != "fail"
     want(o["truth"] in ("holds", "fails", "undecided"), f"unknown truth {o['truth']!r}")
-    compared = sum(t["held"] + t["failed"] + t["undecided"] for t in tallies.values())
+    compared = sum(sum(outcomes(t).values()) for t in tallies.values())
     want(o["cases"] <= compared, f"{o['cases']} cases, but {compared} comparisons")
     if o["truth"] == "fails":
         fine = o["witness"] is not None and o["failing"] in failed
