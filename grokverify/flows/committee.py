@@ -30,7 +30,7 @@ from grokverify._lab import Lab
 from grokverify.flows.linearised import Twin, bytes_each, moments, population_loss
 from grokverify.memory import chunks
 
-_CHUNK = 2**21  # hidden activations of one chunk of the batch, for the cache of a CPU
+_CHUNK = 2**16  # hidden activations of one chunk of the batch: half a second-level cache
 _LOST = 1e9  # a run whose train loss is above this many null losses has diverged
 _DONE = 1e-13  # a run whose train loss is below this fraction of the null loss has stopped moving
 

@@ -26,7 +26,8 @@ def setting(lab):
         lab.pick(
             smoke={"D": 12, "N": 30, "steps": 1000, "runs": 144, "eps": 0.1, "rate": 1.0},
             quick={"D": 12, "N": 30, "steps": 1500, "runs": 144, "eps": 0.1, "rate": 1.0},
-            standard={"D": 40, "N": 100, "steps": 30000, "runs": 64, "eps": 0.05, "rate": 1.0},
+            standard={"D": 24, "N": 60, "steps": 6000, "runs": 144, "eps": 0.07, "rate": 1.0},
+            paper={"D": 40, "N": 100, "steps": 30000, "runs": 64, "eps": 0.05, "rate": 1.0},
         )
     ]
 

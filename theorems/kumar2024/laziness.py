@@ -24,8 +24,8 @@ def setting(lab):
         lab.pick(
             smoke={"D": 10, "P": 36, "N": 25, "steps": 2000, "runs": 64, "eps": 0.1, "rate": 0.5},
             quick={"D": 12, "P": 45, "N": 30, "steps": 3000, "runs": 64, "eps": 0.1, "rate": 0.5},
-            standard={"D": 40, "P": 200, "N": 100, "steps": 20000, "runs": 64}
-            | {"eps": 0.05, "rate": 1.0},
+            standard={"D": 24, "P": 100, "N": 60, "steps": 8000, "runs": 96}
+            | {"eps": 0.07, "rate": 1.0},
             paper={"D": 100, "P": 450, "N": 500, "steps": 60000, "runs": 64}
             | {"eps": 0.25, "rate": 1.0},
         )
@@ -163,7 +163,8 @@ def weight_setting(lab):
         lab.pick(
             smoke={"D": 10, "P": 40, "N": 25, "steps": 1500, "runs": 96},
             quick={"D": 14, "P": 60, "N": 36, "steps": 2000, "runs": 96},
-            standard={"D": 40, "P": 200, "N": 100, "steps": 20000, "runs": 96},
+            standard={"D": 24, "P": 100, "N": 60, "steps": 8000, "runs": 96},
+            paper={"D": 40, "P": 200, "N": 100, "steps": 20000, "runs": 96},
         )
     ]
 

@@ -30,8 +30,8 @@ def setting(lab):
         lab.pick(
             smoke={"D": 12, "P": 45, "N": 30, "steps": 1500, "runs": 128} | small,
             quick={"D": 14, "P": 54, "N": 35, "steps": 2000, "runs": 128} | small,
-            standard={"D": 40, "P": 200, "N": 100, "steps": 20000, "runs": 64}
-            | {"alpha": 0.4, "eps": 0.05, "rate": 2.0},
+            standard={"D": 24, "P": 100, "N": 60, "steps": 8000, "runs": 128}
+            | {"alpha": 0.4, "eps": 0.07, "rate": 2.0},
             paper={"D": 100, "P": 550, "N": 500, "steps": 25000, "runs": 64}
             | {"alpha": 1.0, "eps": 0.25, "rate": 4.0},
         )
@@ -256,8 +256,11 @@ early_departure = Claim(
         r"training set is already helped by feature learning."
     ),
     checks=(twin_at_the_fit,),
-    controls=(twin_at_the_fit.but(scale=LAZY),),
+    controls=(twin_at_the_fit.but(scale=1000.0),),
     origin="ours",
     uses=("kumar2024/grokking-curve",),
-    gap="The thresholds are ours. For alpha in the tens the network is lazy until the fit.",
+    gap=(
+        "The thresholds are ours. To be lazy until the fit takes an alpha in the hundreds: at 40 "
+        "the linearised train loss can still be above 0.3 then."
+    ),
 )

@@ -22,7 +22,9 @@ def setting(lab):
     return [
         lab.pick(
             smoke=one | {"steps": 3000},
-            standard={"D": 40, "P": 200, "N": 100, "eps": 0.05, "rate": 1.0, "runs": 64}
+            standard={"D": 24, "P": 100, "N": 60, "eps": 0.07, "rate": 1.0, "runs": 64}
+            | {"steps": 10000},
+            paper={"D": 40, "P": 200, "N": 100, "eps": 0.05, "rate": 1.0, "runs": 64}
             | {"steps": 20000},
         )
     ]

@@ -24,8 +24,8 @@ def setting(lab):
         lab.pick(
             smoke={"D": 12, "P": 50, "N": 30, "steps": 3500, "runs": 96, "eps": 0.1, "rate": 1.0},
             quick={"D": 12, "P": 50, "N": 30, "steps": 4000, "runs": 96, "eps": 0.1, "rate": 1.0},
-            standard={"D": 40, "P": 200, "N": 100, "steps": 20000, "runs": 64}
-            | {"eps": 0.05, "rate": 1.0},
+            standard={"D": 24, "P": 100, "N": 60, "steps": 10000, "runs": 96}
+            | {"eps": 0.07, "rate": 1.0},
             paper={"D": 100, "P": 450, "N": 500, "steps": 60000, "runs": 64}
             | {"eps": 0.25, "rate": 0.5},
         )

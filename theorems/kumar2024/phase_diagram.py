@@ -26,7 +26,8 @@ def setting(lab):
         lab.pick(
             smoke=one | {"steps": 1500},
             quick=one | {"steps": 2500},
-            standard={"D": 40, "P": 200, "N": 100, "rate": 0.5, "runs": 48, "steps": 30000},
+            standard={"D": 24, "P": 100, "N": 60, "rate": 0.5, "runs": 96, "steps": 10000},
+            paper={"D": 40, "P": 200, "N": 100, "rate": 0.5, "runs": 48, "steps": 30000},
         )
     ]
 
