@@ -171,6 +171,9 @@ figure_4_grokking = Claim(
 )
 
 
+SEEDS = 64
+
+
 def norm_sizes(lab):
     chosen = lab.pick(smoke=(9, 11, 13, 17), quick=(11, 13, 17, 23), standard=(17, 23, 29, 41))
     return [dict(sizes=list(chosen))]
@@ -178,14 +181,14 @@ def norm_sizes(lab):
 
 @check(norm_sizes)
 def sup_norm_exponent(lab, sizes, growth=0, steps=160):
-    """The exponent of |theta|_inf in p, after the same number of steps, is below 1/3."""
+    """The exponent of |theta|_inf in p, after the same number of steps, is below 0."""
 
     def draw(lab, n):
         return sup_norms(lab, n, sizes, growth, steps)
 
-    found = stats.exponent("exponent of the norm in p", draw, sizes, lab=lab, w=None, seeds=40)
-    yield found.measured.at_most(1 / 3)
-    values = sup_norms(lab.at(["block", 0]), 40, sizes, growth, steps).median(0).values
+    found = stats.exponent("exponent of the norm in p", draw, sizes, lab=lab, w=None, seeds=SEEDS)
+    yield found.measured.at_most(0)
+    values = sup_norms(lab.at(["block", 0]), SEEDS, sizes, growth, steps).median(0).values
     yield series("norm after the fit", x=sizes, y=values, xlabel="p", ylabel="median", log="xy")
     for p, value in zip(sizes, values.tolist(), strict=True):
         yield row(p=p, norm=value, steps=steps)
@@ -202,25 +205,22 @@ def sup_norms(lab, n, sizes, growth, steps):
 
 figure_4_norm = Claim(
     id="mohamadi2024/figure-4-norm",
-    title="The sup-norm grows more slowly than p^(1/3) (classification)",
+    title="The sup-norm does not grow with p (classification)",
     source=Source(PAPER, "Figure 4 (right)", "2407.12332"),
     statement=(
-        r"after the same number of steps $\|\theta\|_\infty$ of the trained network grows more "
-        r"slowly "
-        r"than $p^{1/3}$ over the sizes of the table"
+        r"after the same number of steps $\|\theta\|_\infty$ of the trained network does not grow "
+        r"with $p$: its exponent over the sizes of the table is negative"
     ),
     checks=(sup_norm_exponent, classification_by_autograd.part("the runs")),
     controls=(
         classification_by_autograd.but(divide=False),
-        sup_norm_exponent.but(growth=4),
+        sup_norm_exponent.but(growth=1),
     ),
     hypotheses=("setting of A.2", "h = 4p", "the rate is 10 for every p"),
     gap=(
-        "After a fixed number of steps: under cross-entropy every norm grows for ever. The caption "
-        "says that it does not grow; 1/3 is the exponent of weights of fixed shape whose outputs "
-        "grow like p; "
-        "the median of the slopes is in fact negative. Four sizes below 25 (41 at standard) are "
-        "consistent with an exponent and establish none."
+        "After a fixed number of steps: under cross-entropy every norm grows for ever. With a rate "
+        "that grows like p (the control) it grows, though more slowly than the rate. Four sizes "
+        "below 25 (41 at standard) are consistent with an exponent and establish none."
     ),
 )
 

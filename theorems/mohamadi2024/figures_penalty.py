@@ -3,11 +3,13 @@
 Regression, setting of A.1: gradient descent from the default start (alpha = 1), rate p/25, h = 4p,
 here on 0.85 p^3 triples. The train set is fitted within 300 steps. From then on the gradient of the
 loss is next to nothing, and without a penalty nothing moves any more: the unseen loss stays where
-it is. A penalty of 0.1 lowers the sup-norm and, with it, the unseen loss, which is the trend that
+it is. A penalty of 0.02 lowers the sup-norm and, with it, the unseen loss, which is the trend that
 Theorem 3.6 has: of two interpolators that of smaller sup-norm is the better one. The printed 1e-4
-does nothing in as many steps.
+does nothing in as many steps. By how much the unseen loss falls differs from run to run by a factor
+of six (between the tenth and the ninetieth in a hundred): an eighth of the penalty is told apart
+from the whole by 192 runs, a half is not.
 
-Cost: about 12 n h operations a step and run; 96 runs at p = 5 take two seconds.
+Cost: about 12 n h operations a step and run; 192 runs at p = 5 take four seconds.
 """
 
 from dataclasses import replace
@@ -19,7 +21,7 @@ from theorems.mohamadi2024._figures_by_autograd import regression_by_autograd
 SOURCE = Source(
     "Mohamadi et al., Why Do You Grok?", "beside (2.2), Theorem 3.6 and Appendix A.1", "2407.12332"
 )
-RUNS, FITTED, LAST = 96, 300, 1500
+RUNS, FITTED, LAST = 192, 300, 1500
 
 
 def sizes(lab):
@@ -47,7 +49,7 @@ def most(name, lab, event, *, kth=1):
 
 
 @check(sizes)
-def penalty_goes_on(lab, p, sup=0.1, slow=1):
+def penalty_goes_on(lab, p, sup=0.02, slow=1):
     """Beside the same run without penalty the unseen loss ends a twentieth lower, in most runs.
 
     And the sup-norm falls by a twentieth between steps 300 and 1500.
@@ -97,15 +99,15 @@ penalty_after_the_fit = Claim(
     statement=(
         r"from the default start, on $0.85\,p^3$ triples at $p = 5$, the train loss is below "
         "a hundredth of the null loss at step 300; from there to step 1500 the penalty "
-        r"$0.1\,\|\theta\|_\infty$ lowers the sup-norm by more than a twentieth, and the loss on "
+        r"$0.02\,\|\theta\|_\infty$ lowers the sup-norm by more than a twentieth, and the loss on "
         "unseen triples ends by more than a twentieth below that of the same run without penalty, "
         "in most runs; with the printed penalty it does not"
     ),
     checks=(penalty_goes_on, regression_by_autograd.part("the runs")),
     controls=(
-        penalty_goes_on.but(sup=0.0),
+        penalty_goes_on.but(sup=0.0025),
         penalty_goes_on.but(sup=1e-4),
-        penalty_goes_on.but(slow=1000),
+        penalty_goes_on.but(slow=3),
         regression_by_autograd.but(halved=True),
     ),
     hypotheses=("h = 4p", "rate p/25", "alpha = 1"),

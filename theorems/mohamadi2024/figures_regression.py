@@ -11,6 +11,8 @@ Cost: about 12 n h operations a step and run.
 
 from dataclasses import replace
 
+import torch
+
 from grokverify import Claim, Source, Verdict, check, row, series, stats
 from grokverify.delay import crossing, value_at
 from grokverify.experiments import regress, regression, shared
@@ -218,19 +220,20 @@ figure_3_threshold = Claim(
 )
 
 
-def pairs(lab):
-    return [dict(sizes=list(lab.pick(smoke=(4, 8), quick=(5, 10), standard=(6, 12))))]
+def grids(lab):
+    chosen = lab.pick(smoke=(4, 5, 6, 8), quick=(5, 6, 8, 10), standard=(5, 6, 8, 10, 12))
+    return [dict(sizes=list(chosen))]
 
 
-@check(pairs)
+@check(grids)
 def norm_grows_slowly(lab, sizes, norm="sup"):
-    """|theta|_inf at twice p is less than 2^(4/5) times that at p, for the typical pair of runs."""
+    """The exponent of |theta|_inf in p is below 4/5, for the typical run."""
 
-    def holds(lab, _):
-        low, high = (trained(lab, p, MANY, 0.2)[norm][-1] for p in sizes)
-        return high / low < (sizes[1] / sizes[0]) ** 0.8
+    def draw(lab, n):
+        return torch.stack([trained(lab, p, MANY, 0.2)[norm][-1] for p in sizes], 1)
 
-    yield most("P(the norm grows slower than p^(4/5))", lab, holds)
+    found = stats.exponent("exponent of the norm in p", draw, sizes, lab=lab, w=None, seeds=RUNS)
+    yield found.measured.at_most(4 / 5)
     for p in sizes:
         values = trained(lab, p, MANY, 0.2)[norm][-1]
         # by Proposition 3.8, (h / 8p)^(-1/3) is in reach where 8p divides h; at 4p it is 2^(1/3)
@@ -243,8 +246,8 @@ figure_3_norm = Claim(
     title="The sup-norm grows slower than p (regression)",
     source=Source(PAPER, "Figure 3 (right)", "2407.12332"),
     statement=(
-        r"from one $p$ of the table to the next, twice as large, $\|\theta\|_\infty$ of the "
-        r"trained network grows more slowly than $p^{4/5}$, where $\|\theta\|_2$ grows like $p$"
+        r"over the $p$ of the table $\|\theta\|_\infty$ of the trained network grows with an "
+        r"exponent below $\frac{4}{5}$, where that of $\|\theta\|_2$ is about 1"
     ),
     checks=(norm_grows_slowly, regression_by_autograd.part("the runs")),
     controls=(
@@ -253,9 +256,9 @@ figure_3_norm = Claim(
     ),
     hypotheses=("n = 0.85 p^3", "h = 4p", "rate p/25", "alpha = 0.2"),
     gap=(
-        "The caption says that it remains the same; that is not decided. Two sizes, of which the "
-        "medians differ little, but single runs scatter: all "
-        "that is decided is growth slower than that of the Euclidean norm (the control). "
+        "The caption says that it remains the same; that is not decided. The medians of four "
+        "sizes differ little, but single runs scatter, and the exponent may lie anywhere from 0 to "
+        "0.6: all that is decided is growth slower than that of the Euclidean norm (the control). "
         "For Proposition 3.7 to say anything the exponent must be below 1/6: not decided here. "
         "From 0.85 p^3 triples, not from the printed 2 p^2.25."
     ),

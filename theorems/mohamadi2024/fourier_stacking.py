@@ -1,16 +1,18 @@
-"""Mohamadi et al., (F.1)-(F.3): in which order the neurons are stacked.
+"""Mohamadi et al., (F.1)-(F.9): in which order the neurons are stacked, and how they cancel.
 
-Cost: exact evaluation at small p, floats beyond.
+Cost: exact evaluation at small p, floats beyond; six identities in two letters.
 """
 
 from dataclasses import replace
 from fractions import Fraction
 
+import sympy as sp
 import torch
 
 from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.fourier import addition_table, amplified, evaluate, printed, weights
 from grokverify.nets import quadratic
+from grokverify.symbolic import residue
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 SOURCE = Source(PAPER, "Appendix F, text between (F.2) and (F.3)", ARXIV)
@@ -63,4 +65,61 @@ stacked = Claim(
     "other is our reading of that. Stacked frequency by frequency, as (F.2) and (F.3) have it, "
     "the weights do what they should, for odd and even p.",
     expect=Verdict.REFUTED,
+)
+
+
+# (F.3): the squares h_(8k), ..., h_(8k+7) of the neurons of frequency k, at the angles A and B of
+# the two summands. With u = exp(iA) and v = exp(iB) every display is an identity of two letters.
+
+
+def cos(u):
+    return (u + 1 / u) / 2
+
+
+def sin(u):
+    return (u - 1 / u) / (2 * sp.I)
+
+
+def squares(u, v, eighth=(1, -1)):
+    """(F.3); ``eighth``: signs of the cosine and the sine in the last of them."""
+    first = [cos(u) + cos(v), cos(u) - cos(v), sin(u) + sin(v), sin(u) - sin(v)]
+    last = eighth[0] * cos(u) + eighth[1] * sin(v)
+    return [z**2 for z in (*first, sin(u) + cos(v), sin(u) - cos(v), cos(u) + sin(v), last)]
+
+
+@check()
+def displayed(lab, front=2):
+    u, v = sp.symbols("u v")
+    h, c = squares(u, v), sp.Rational(front)
+    d = [h[k] - h[k + 1] for k in (0, 2, 4, 6)]
+    displays = (
+        ("F.4", d[0], cos(u * v) + cos(u / v)),
+        ("F.5", d[1], cos(u / v) - cos(u * v)),
+        ("F.6", d[2], sin(u * v) + sin(u / v)),
+        ("F.7", d[3], sin(u * v) - sin(u / v)),
+        ("F.8", d[0] - d[1], 2 * cos(u * v)),
+        ("F.9", d[2] + d[3], 2 * sin(u * v)),
+    )
+    for name, left, right in displays:
+        yield residue(f"terms left by ({name})", left - c * right).equals(0)
+
+
+@check()
+def eighth_neuron(lab, signs=(-1, 1)):
+    """(F.1) has -cos + sin for the eighth neuron, (F.3) cos - sin: their squares are the same."""
+    u, v = sp.symbols("u v")
+    gap = squares(u, v, signs)[7] - squares(u, v)[7]
+    yield residue("square by (F.1) less square by (F.3)", gap).equals(0)
+
+
+differences = Claim(
+    id="mohamadi2024/fourier-differences",
+    source=Source(PAPER, "equations (F.3)-(F.9)", ARXIV),
+    title="How the squares of one frequency cancel",
+    statement=r"With $h$ from (F.3): $h_{8k} - h_{8k+1} = 2 \cos(A + B) + 2 \cos(A - B)$, where "
+    r"$A = \frac{2 \pi k}{p} n$ and $B = \frac{2 \pi k}{p} m$, and likewise (F.5) to (F.7); hence "
+    r"(F.8), $4 \cos(A + B)$, and (F.9), $4 \sin(A + B)$.",
+    checks=(displayed, eighth_neuron.part("(F.1) against (F.3)")),
+    controls=(displayed.but(front=Fraction(21, 10)), eighth_neuron.but(signs=(1, 1))),
+    gap="Identities in exp(iA) and exp(iB), at all angles.",
 )

@@ -254,6 +254,7 @@ theorem_4_6 = Claim(
         "mohamadi2024/first-layer-noise",
         "mohamadi2024/second-layer-noise-on-noisy-first",
     ),
-    gap="The printed proof takes the union over logits only; the constants of (G.7) have room for "
+    gap="The printed proof takes the union over logits only, and (G.4) adds two events of "
+    "probability delta_1 each and calls it delta_1; the constants of (G.7) have room for "
     "all inputs, and for every width: h' > 4 log(2/delta) is not needed. Enclosed at some sizes.",
 )
