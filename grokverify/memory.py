@@ -10,6 +10,8 @@ import torch
 
 T = TypeVar("T")
 
+_SMALL = 10**8  # bytes
+
 _WORDS = ("out of memory", "not enough memory", "can't allocate memory", "cannot allocate memory")
 
 
@@ -67,8 +69,10 @@ def chunks(
         memory: bytes in all, such as ``lab.memory``; what ``budget`` says of the device if None.
         most: items in one slice at most; 0 for no other limit than the memory.
     """
-    room = budget(device) if memory is None else memory
-    step = max(1, min(room // max(1, each), most or count))
+    whole = each * count
+    if memory is None:  # asking a GPU what is free costs more than a small piece of work
+        memory = whole if whole <= _SMALL else budget(device)
+    step = max(1, min(memory // max(1, each), most or count))
     for start in range(0, count, step):
         yield slice(start, min(start + step, count))
 
