@@ -25,7 +25,7 @@ RUNS, FITTED, LAST = 192, 300, 1500
 
 
 def sizes(lab):
-    return [dict(p=p) for p in lab.pick(smoke=(5,), quick=(5, 6), standard=(5, 6, 7))]
+    return [dict(p=p) for p in lab.pick(smoke=(5,), standard=(5, 6, 7))]
 
 
 def trained(lab, runs, p, sup, slow, labels="true"):
