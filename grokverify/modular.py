@@ -8,8 +8,7 @@ has no product at all: it takes O(n h).
 
 Everything is batched over runs (seeds, hyper-parameters): R runs are one gather in a table of 2p R
 rows and one batched product. ``W`` is (R, h, 2p) and ``V`` (R, p, h), or both without R for one
-run; each run has its own train set, all of one size. Keep W as ``stored(W)``, the hidden units of a
-column side by side in memory.
+run; each run has its own train set, all of one size. Keep W as ``stored(W)``.
 """
 
 from __future__ import annotations
@@ -99,7 +98,7 @@ def cross_entropy_gradient(data: TrainSet, *, memory: int | None = None) -> Grad
 
 def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
     p, n = data.p, data.n
-    table, fold = _places(data)
+    table, fold = _places(data, room)
     column = torch.arange(n, device=data.a.device)
     flat = (_shifted(data.c, p) * n + column).flatten()
 
@@ -128,7 +127,7 @@ def square_gradient(data: TrainSet, *, memory: int | None = None) -> Gradient:
 
 def _square(data: TrainSet, room: _Room) -> Gradient:
     p, n = data.p, data.n
-    table, fold = _places(data)
+    table, fold = _places(data, room)
     label = data.target
     row = _shifted(data.c, p)
     order, starts = _by_value(row, p)
@@ -136,10 +135,11 @@ def _square(data: TrainSet, room: _Room) -> Gradient:
 
     def gradient(theta: tuple[Any, ...]) -> tuple[Any, ...]:
         W, V = theta
-        z = table(W)
-        vz = V.reshape(-1, V.shape[-1]).index_select(0, flat).view(z.shape).mul_(z)
+        z, h = table(W), V.shape[-1]
+        vz = room("vz", z, z.shape)
+        torch.index_select(V.reshape(-1, h), 0, flat, out=vz.view(-1, h)).view(z.shape).mul_(z)
         r = (torch.linalg.vecdot(vz, z) - label).mul_(2 / n)
-        s = (z * z).flatten(0, -2)
+        s = torch.mul(z, z, out=room("s", z, z.shape)).view(-1, h)
         dV = embedding_bag(order, s, starts, mode="sum", per_sample_weights=r.flatten()[order])
         return fold(vz.mul_(2 * r[..., None]), W), dV.view(V.shape)
 
@@ -212,9 +212,8 @@ def _product(like: Any, left: Any, right: Any, factor: float, *, out: Any = None
 class _Room:
     """Memory for intermediate arrays, kept from step to step, and shared by groups of runs.
 
-    An array of a megabyte that is freed goes back to the operating system, and getting it again
-    costs a page fault for every 4 KB: more than the arithmetic done on it. Groups that take turns
-    in the same memory find it in the cache.
+    A megabyte that is freed goes back to the operating system, and getting it again costs a page
+    fault for every 4 KB: more than the arithmetic done on it.
     """
 
     def __init__(self) -> None:
@@ -240,8 +239,7 @@ def _by_groups(
     parts: dict[tuple[int, int], tuple[tuple[slice, Gradient], ...]] = {}
 
     def cut(runs: int, one: int) -> tuple[tuple[slice, Gradient], ...]:
-        """``one``: bytes of (n, h) numbers."""
-        held = 4 * one  # z, its square, what goes back, and logits or sorted rows
+        held = 4 * one  # (n, h) numbers: z, its square, what goes back, logits or sorted rows
         most = 0 if data.a.is_cuda else max(1, _CACHE // one)
         count = len(list(chunks(runs, held, memory, data.a.device, most)))
         size = math.ceil(runs / count)
@@ -261,24 +259,27 @@ def _by_groups(
     return grouped
 
 
-def _places(data: TrainSet) -> tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]:
+def _places(
+    data: TrainSet, room: _Room | None = None
+) -> tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]:
     """Gather rows of W into z (..., n, h), and add rows of (..., n, h) up into the shape of W."""
     p = data.p
-    first, second = _shifted(data.a, 2 * p), _shifted(data.b + p, 2 * p)
-    pairs = torch.stack([first.flatten(), second.flatten()], 1).flatten()
-    count = data.a.numel()
-    twos = torch.arange(0, 2 * count, 2, device=data.a.device)
-    order, starts = _by_value(torch.cat([first.flatten(), second.flatten()]), 2 * p)
+    first, second = (_shifted(x, 2 * p).flatten() for x in (data.a, data.b + p))
+    pairs = torch.stack([first, second], 1)
+    order, starts = _by_value(torch.cat([first, second]), 2 * p)
+    runs, count = data.a.shape[:-1], data.a.numel()
     order = order % count
-    runs = data.a.shape[:-1]
 
     def table(W: Any) -> Any:
         rows = W.mT.reshape(-1, W.shape[-2])
-        return embedding_bag(pairs, rows, twos, mode="sum").view(*runs, data.n, -1)
+        if not runs or room is None:  # one pass, into fresh memory
+            return embedding_bag(pairs, rows, mode="sum").view(*runs, data.n, -1)
+        z, other = (room(name, W, (count, W.shape[-2])) for name in ("z", "s"))
+        torch.index_select(rows, 0, first, out=z)
+        return z.add_(torch.index_select(rows, 0, second, out=other)).view(*runs, data.n, -1)
 
     def fold(d: Any, W: Any) -> Any:
-        rows = embedding_bag(order, d.view(count, -1), starts, mode="sum")
-        return rows.view(*runs, 2 * p, -1).mT
+        return embedding_bag(order, d.view(count, -1), starts, mode="sum").view(*runs, 2 * p, -1).mT
 
     return table, fold
 
