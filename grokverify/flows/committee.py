@@ -20,17 +20,18 @@ P (D + 1) D operations a step. Test losses are expectations over x in closed for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 
 from grokverify._lab import Lab
+from grokverify.flows._stacked import Stack, copies
 from grokverify.flows.linearised import Twin, bytes_each, moments, population_loss
 from grokverify.memory import chunks
 
-_CHUNK = 2**16  # hidden activations of one chunk of the batch: half a second-level cache
+_CHUNK = 2**18  # hidden activations of one chunk of the batch: 2 MB, what a core caches
 _LOST = 1e9  # a run whose train loss is above this many null losses has diverged
 _DONE = 1e-13  # a run whose train loss is below this fraction of the null loss has stopped moving
 
@@ -138,7 +139,11 @@ def sample(
 
 
 def sweep(problem: Problem, **values: Sequence[float]) -> Problem:
-    """Every problem at every value of alpha or eps, run-major: batch index ``run * k + value``."""
+    """Every problem at every value of alpha or eps, run-major: batch index ``run * k + value``.
+
+    ``descend`` steps the k runs on one data set together. Sweep eps first, then alpha: runs that
+    differ in alpha alone share the kernel at the start.
+    """
     ((name, given),) = values.items()
     k, B = len(given), len(problem.alpha)
     many = problem.at(torch.arange(B, device=problem.X.device).repeat_interleave(k))
@@ -173,56 +178,53 @@ def descend(
     Returns:
         A ``Run``. Runs that fitted to rounding or diverged are not stepped further.
     """
-    B, P, _ = problem.X.shape
-    most = 0 if problem.X.is_cuda else max(1, _CHUNK // (P * problem.Z.shape[-2]))
-    rates = torch.as_tensor(rate, dtype=problem.X.dtype, device=problem.X.device).expand(B)
+    rates = torch.as_tensor(rate, dtype=problem.X.dtype, device=problem.X.device)
+    rates = rates.expand(len(problem.X))
     parts = [
         _descend(problem.at(some), rates[some], steps, momentum, decay, records)
-        for some in chunks(B, bytes_each(problem), problem.memory, problem.X.device, most)
+        for some in _chunks(problem)
     ]
     joined = {f.name: torch.cat([getattr(p, f.name) for p in parts], -1) for f in fields(Run)}
     return Run(**{**joined, "t": parts[0].t})
+
+
+def _chunks(problem: Problem) -> Iterator[slice]:
+    """Parts of the batch that fit the cache and the memory, cut at data sets or inside each."""
+    B, P, _ = problem.X.shape
+    k, most = copies(problem.X), max(1, _CHUNK // (P * problem.Z.shape[-2]))
+    span, most = (B, most - most % k) if most >= k else (k, most)
+    if problem.X.is_cuda:
+        span, most = B, 0
+    for first in range(0, B, span):
+        each = bytes_each(problem)
+        for some in chunks(span, each, problem.memory, problem.X.device, most):
+            yield slice(first + some.start, first + some.stop)
 
 
 def _descend(
     problem: Problem, rate: torch.Tensor, steps: int, mu: float, decay: float, records: int
 ) -> Run:
     times = log_times(steps, records)
-    B, P, _ = problem.X.shape
-    X, y, u = problem.X.contiguous(), problem.y, problem.u[:, None, :]
-    twin = Twin(problem, rate)
-    c = (2 * rate * problem.eps / (problem.alpha * P))[:, None]
-    gain = (problem.alpha / (2 * problem.eps))[:, None]
-    Y = problem.eps[:, None, None] * problem.Z  # eps Z
-    start = _size(torch.baddbmm(u, X, Y.mT)) if problem.centred else _size(u)
-    V = torch.zeros_like(Y)
-    Z, residual = problem.Z.clone(), -y  # of all runs; below only those that still move
-    live, left = torch.arange(B, device=X.device), list(times)
-    pages: list[torch.Tensor] = []
+    twin, stack = Twin(problem, rate), Stack(problem, rate, mu, decay)
+    Z, residual = problem.Z.clone(), -problem.y  # of all runs; the stack has those that still move
+    left, pages = list(times), []
     for t in range(steps + 1):
-        H = torch.baddbmm(u, X, Y.mT)
-        r = gain * (_size(H) - start) - y
+        stack.measure()
         if t == left[0]:
-            Z[live], residual[live] = Y / problem.eps[live, None, None], r
+            Z[stack.runs], residual[stack.runs] = stack.weights(), stack.r.mT
             pages.append(_page(problem, twin, Z, residual, left.pop(0)))
-            loss = r.square().mean(-1) / problem.null[live]
+            loss = residual[stack.runs].square().mean(-1) / problem.null[stack.runs]
             moving = (loss > _DONE) & torch.isfinite(loss)
             if not left or not moving.any():
                 break
-            if moving.sum() < 0.8 * len(live):
-                parts = (live, X, y, u, c, gain, Y, start, V, H, r)
-                live, X, y, u, c, gain, Y, start, V, H, r = (a[moving] for a in parts)
-        if mu or decay:
-            V = torch.baddbmm(mu * V + decay * Y, (H * (c * r)[..., None]).mT, X)
-            Y = Y - V
-        else:
-            Y = torch.baddbmm(Y, (H * (c * r)[..., None]).mT, X, alpha=-1)
+            stack.keep(moving)
+        stack.step()
     pages += [_page(problem, twin, Z, residual, t) for t in left]
     values = torch.stack(pages, 1).nan_to_num(nan=float("inf"), posinf=float("inf"))
     # Past this size a run is noise: its digits depend on the order of sums, which may change.
     gone = (values[0] > _LOST).cummax(0).values
     values = values.masked_fill(gone, float("inf"))
-    return Run(torch.tensor(times, dtype=X.dtype, device=X.device), *values)
+    return Run(twin.lam.new_tensor(times), *values)
 
 
 def _page(problem: Problem, twin: Twin, Z: torch.Tensor, r: torch.Tensor, t: int) -> torch.Tensor:

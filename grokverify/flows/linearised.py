@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from grokverify.flows._stacked import copies
 from grokverify.memory import chunks
 
 if TYPE_CHECKING:
@@ -46,39 +47,46 @@ class Twin:
     """The linearised network (eq. 1) under the same gradient descent, in closed form."""
 
     def __init__(self, problem: Problem, rate: Any) -> None:
-        """Diagonalise the kernel on the P inputs; cost P^3 a problem.
+        """Diagonalise the kernel on the inputs: P^3 operations, once for runs that share it.
 
         Args:
             problem: B problems. rate: a number or (B,).
         """
-        P = problem.X.shape[-2]
         self.problem = problem
-        self.H = problem.u[:, None, :] + problem.eps[:, None, None] * (problem.X @ problem.Z.mT)
-        K = (problem.X @ problem.X.mT) * (self.H @ self.H.mT)  # eq. 5, without alpha^2/N
-        f0 = (problem.alpha / (2 * problem.eps))[:, None] * (_size(self.H) - 1)
-        self.gap = problem.y - (0 * f0 if problem.centred else f0)
+        rates = torch.as_tensor(rate, dtype=problem.X.dtype, device=problem.X.device)
+        self.k = copies(problem.X, problem.Z, problem.u, problem.eps)  # one kernel for k of them
+        first = problem.at(slice(None, None, self.k))
+        self.X, u = first.X, first.u[:, None, :]
+        P = self.X.shape[-2]
+        self.H = u + first.eps[:, None, None] * (self.X @ first.Z.mT)
+        K = (self.X @ self.X.mT) * (self.H @ self.H.mT)  # eq. 5, without alpha^2/N
         self.lam, self.V = torch.linalg.eigh(K)
-        self.z = (self.V.mT @ self.gap[..., None])[..., 0]
-        rates = torch.as_tensor(rate, dtype=K.dtype, device=K.device).expand(len(K))
-        self.speed = 2 * rates[:, None] * self.lam / P
+        gap = problem.y.view(-1, self.k, P)
+        if not problem.centred:
+            f0 = (problem.alpha / (2 * problem.eps)).view(-1, self.k, 1)
+            gap = gap - f0 * (_size(self.H) - 1)[:, None]
+        self.z = gap @ self.V  # (B / k, k, P)
+        self.speed = 2 * rates.expand(len(problem.X)).view(-1, self.k, 1) * self.lam[:, None] / P
 
     def after(self, t: float) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Train loss (B,), and the change of wbar (B, D) and of M (B, D, D) after t steps.
 
         ``t = inf`` gives ridgeless kernel regression on the kernel at the start.
         """
-        full = self.lam > _EMPTY * self.lam[:, -1:]
+        problem, lam = self.problem, self.lam[:, None]
+        full = lam > _EMPTY * lam[..., -1:]
         if t == float("inf"):
-            left = (~full).to(self.lam)
+            left = (~full).to(lam).expand_as(self.speed)
         else:
             slow = torch.exp(t * torch.log1p(-self.speed.clamp(max=0.5)))
             left = torch.where(self.speed < 0.5, slow, (1 - self.speed) ** t)
-        dual = torch.where(full, (1 - left) / self.lam.where(full, torch.ones_like(left)), 0.0)
-        q = (self.V @ (dual * self.z)[..., None]) / self.problem.alpha[:, None, None]
-        moved = (self.H * q).mT @ self.problem.X
-        cross = self.problem.Z.mT @ moved
-        wbar = (moved.mT @ self.problem.u[..., None])[..., 0]
-        return (left * self.z).square().mean(-1), wbar, cross + cross.mT
+        dual = torch.where(full, (1 - left) / lam.where(full, torch.ones_like(lam)), 0.0)
+        q = (dual * self.z) @ self.V.mT / problem.alpha.view(-1, self.k, 1)
+        moved = (self.H[:, None] * q[..., None]).mT @ self.X[:, None]
+        moved = moved.flatten(0, 1)
+        cross = problem.Z.mT @ moved
+        wbar = (moved.mT @ problem.u[..., None])[..., 0]
+        return (left * self.z).square().mean(-1).flatten(), wbar, cross + cross.mT
 
 
 def kernel_regression_loss(problem: Problem) -> torch.Tensor:

@@ -1,11 +1,12 @@
 """The reduced committee machine against torch.optim, Monte Carlo and the unreduced network."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
 from grokverify import Lab
+from grokverify.flows._stacked import copies
 from grokverify.flows.committee import (
     compress,
     descend,
@@ -91,6 +92,39 @@ def test_batch_chunks_and_early_stops_change_nothing(monkeypatch):
         torch.testing.assert_close(
             getattr(whole, name), getattr(parts, name), rtol=1e-5, atol=1e-6, msg=name
         )
+
+
+@pytest.mark.parametrize(
+    ("chunk", "momentum", "decay", "centred"),
+    [(2**18, 0.0, 0.0, True), (200, 0.8, 0.0, False), (100, 0.5, 1e-3, True)],
+)
+def test_runs_on_shared_data_are_the_runs_alone(monkeypatch, chunk, momentum, decay, centred):
+    """They stand side by side in one product; some end early, unevenly over the data sets."""
+    monkeypatch.setattr("grokverify.flows.committee._CHUNK", chunk)
+    monkeypatch.setattr("grokverify.flows.committee._DONE", 0.12)
+    many = sweep(small(3, centred=centred), eps=[0.3, 0.5])
+    problem = sweep(many, alpha=[0.1, 0.4, 3.0])
+    assert copies(problem.X) == 6
+    assert copies(problem.X, problem.eps) == 3
+    settings = {"momentum": momentum, "decay": decay, "records": 20}
+    rate = torch.linspace(0.01, 0.05, 18, dtype=torch.float64)
+    rate[4] = 1e3  # diverges
+    together = descend(problem, rate, 300, **settings)
+    for i in range(18):
+        alone = descend(problem.at(slice(i, i + 1)), rate[i], 300, **settings)
+        moving = alone.train[:, 0] > 0.12
+        for f in fields(together):
+            if f.name != "t":
+                a, b = getattr(together, f.name)[moving, i], getattr(alone, f.name)[moving, 0]
+                torch.testing.assert_close(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_copies_counts_stretches_of_equal_entries():
+    a = torch.tensor([[1.0], [1.0], [2.0], [2.0], [2.0], [2.0]])
+    assert copies(a) == 2
+    assert copies(a, torch.tensor([0.0, 0, 0, 0, 0, 1])) == 1
+    assert copies(a[:1]) == 1
+    assert copies(a[2:]) == 4
 
 
 def test_a_diverged_run_is_infinite_and_alone():
