@@ -124,6 +124,15 @@ padded = Claim(
 # terms of Lemmas G.11 and G.13, with the bounds from which those are claimed.
 
 
+@check()
+def expansion(lab, cross=2):
+    """(G.3) and (G.13), one neuron at a time: what the noise v on V and q on Q adds to V Q^2."""
+    V, Q, v, q = sp.symbols("V Q v q")
+    parts = V * (q**2 + cross * Q * q) + v * (Q**2 + q**2 + cross * Q * q)
+    moved = (V + v) * (Q + q) ** 2 - V * Q**2
+    yield residue("surviving terms", sp.expand(moved - parts)).equals(0)
+
+
 H = sp.Symbol("h")  # kept as a symbol: sympy would multiply powers of h digits out
 
 
@@ -236,12 +245,14 @@ theorem_4_6 = Claim(
     hypotheses=("gamma / r^3 of order sqrt(h) up to logarithms, such that sigma >= r",),
     assumes=("Lemma G.9 (Neyshabur et al. 2018, Lemma 1)",),
     checks=(
+        expansion.part("the condition of Lemma G.9"),
         condition.part("the condition of Lemma G.9"),
         drawn.part("the condition of Lemma G.9"),
         divergence.part("the KL divergence"),
         value.part("the bound"),
     ),
     controls=(
+        expansion.but(cross=1),
         condition.but(classes=1),
         condition.but(C=8),
         drawn.but(louder=500),
