@@ -104,13 +104,19 @@ class Check:
         domain = self.domain(lab) if callable(self.domain) else self.domain
         return domain if isinstance(domain, Mapping) else tuple(domain)
 
+    def reach(self, domain: Any) -> str:
+        """The coverage of these cases, as far as it is seen before they are observed."""
+        kind = "sampled" if isinstance(domain, Mapping) else "exhaustive" if domain else "universal"
+        return self.coverage or kind
+
 
 def check(*cases: Any, **domain: Any) -> Callable[[Callable[..., Any]], Check]:
     """Make a check of a generator function ``observe(lab, **case)`` that yields comparisons.
 
     ``@check(n=st.integers(1, 9))`` samples strategies, ``@check(dict(n=1), dict(n=2))`` exhausts a
     list of cases, ``@check()`` states something universal, and ``@check(lambda lab: [...])`` lets
-    the lab choose the cases (or the mapping of strategies), usually with ``lab.pick``.
+    the lab choose the cases (or the mapping of strategies), usually with ``lab.pick``. What draws
+    from the lab is neither exhaustive nor universal: its coverage is recorded as "drawn".
 
     Raises:
         TypeError: cases and strategies are mixed, or the function's parameters do not fit.

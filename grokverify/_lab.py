@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -21,6 +22,9 @@ _EFFORT = {  # profile -> (cases a sampled check draws, cap on iid trials of one
 }
 # Both directions together for one claim: 300 claims stay under 5e-4 each way.
 RISK_BUDGET = 3e-6
+# Whether the streams of a lab were used since a sweep last set this to False. It is only observed:
+# nothing that a lab draws depends on it.
+drawn: ContextVar[bool] = ContextVar("drawn", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +99,14 @@ class Lab:
         given = [name for name in upto if name in by_profile]
         return by_profile[given[-1]] if given else next(iter(by_profile.values()))
 
+    def __hash__(self) -> int:
+        """Of all fields. A lab that is looked up in a cache stands for what it drew before."""
+        drawn.set(True)
+        return hash(tuple(getattr(self, name) for name in self.__slots__))
+
     def generator(self, name: str) -> np.random.Generator:
         """A numpy generator for draws that the methods below do not cover."""
+        drawn.set(True)
         key = _text([self.seed, list(self.path), name]).encode()
         words = np.frombuffer(hashlib.blake2b(key, digest_size=16).digest(), dtype=np.uint64)
         return np.random.Generator(np.random.Philox(key=words))

@@ -15,9 +15,10 @@ from typing import Any
 from grokverify import records
 from grokverify._curves import Series, joined
 from grokverify._evidence import Comparison, Grade, Measurement, Number, Row, Truth
+from grokverify._lab import drawn
 from grokverify._proved import as_text
 from grokverify._tally import Certificate, Decision, Tally, shelve
-from grokverify._verdict import Outcome
+from grokverify._verdict import COVERAGES, Outcome
 
 ROWS = 200  # a record keeps this many table rows
 DECISIONS = 3000  # characters of compared numbers, for each named comparison ...
@@ -70,6 +71,8 @@ class Notes:
             self.tallies[item.name] = _tally(self.tallies.get(item.name), _once(item))
             self.grade = min(self.grade, item.grade)
             self.risk += Fraction(item.risk)
+            if drawn.get() and not item.risk:  # else the draws are trials, and the risk counts them
+                self.coverage = weaker(self.coverage, "drawn")
 
     def _certify(self, m: Measurement, name: str, role: str) -> None:
         if m.proof is not None:
@@ -113,7 +116,7 @@ class Notes:
             error=other.error,
             skipped=other.skipped,
             unsteady=self.unsteady or other.unsteady,
-            coverage=self.coverage,
+            coverage=weaker(self.coverage, other.coverage),
             ended=other.ended,
             seconds=self.seconds + other.seconds,
             certificates=_shelved((*self.certificates, *other.certificates)),
@@ -192,6 +195,11 @@ def agree(a: list[float], b: list[float]) -> bool:
     return len(a) == len(b) and all(
         math.isclose(x, y, rel_tol=1e-6, abs_tol=1e-9) for x, y in zip(a, b, strict=True)
     )
+
+
+def weaker(*coverages: str) -> str:
+    """The weakest of some coverages; an empty one says nothing."""
+    return min(filter(None, coverages), key=COVERAGES.index, default="")
 
 
 def _shelved(certificates: tuple[Certificate, ...]) -> tuple[Certificate, ...]:

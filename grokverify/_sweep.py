@@ -14,8 +14,8 @@ from hypothesis.errors import FailedHealthCheck, Unsatisfiable
 from grokverify._adversary import attack
 from grokverify._claim import Check
 from grokverify._evidence import Comparison, Grade, Truth
-from grokverify._lab import Lab
-from grokverify._notes import Item, Notes, agree, ends
+from grokverify._lab import Lab, drawn
+from grokverify._notes import Item, Notes, agree, ends, weaker
 from grokverify._plan import CHEAP, Unit
 from grokverify._verdict import Outcome
 from grokverify.memory import is_out_of_memory, release
@@ -73,10 +73,11 @@ def sweep(check: Check, lab: Lab, unit: Unit) -> Notes:
     every comparison that the unit says is standing.
     """
     since, notes, full = time.perf_counter(), Notes(), False
-    observed = _Observed(check, lab, unit, notes)
+    observed, outer = _Observed(check, lab, unit, notes), drawn.get()
     try:
+        drawn.set(False)
         domain = check.cases(lab)
-        notes.coverage = check.coverage or _coverage(domain)
+        notes.coverage = weaker(check.reach(domain), "drawn" if drawn.get() else "")
         # An empty list chosen by the lab is vacuous.
         if domain or not callable(check.domain):
             observed.drive(domain)
@@ -103,6 +104,7 @@ def sweep(check: Check, lab: Lab, unit: Unit) -> Notes:
     if not notes.ended and not check.must and (unit.whole or unit.again):
         observed.again(math.inf if unit.again else max(CHEAP, (time.perf_counter() - since) / 5))
     notes.seconds = time.perf_counter() - since
+    drawn.set(outer)
     return notes
 
 
@@ -204,6 +206,7 @@ class _Observed:
         if place.path[-1] in self._passed:
             return  # drawn again: the same streams would only give the same numbers
         since, before = time.perf_counter(), self.notes.comparisons
+        drawn.set(False)
         if self.check.must == "fail":
             _observe_negative(self.check, place, case, self.notes, set(self.unit.standing))
         else:
@@ -289,10 +292,6 @@ def _observe_negative(
     if felled and not standing - felled:
         notes.cases += 1
         raise _Settled
-
-
-def _coverage(domain: Any) -> str:
-    return "sampled" if isinstance(domain, Mapping) else "exhaustive" if domain else "universal"
 
 
 def _first_line(error: Exception) -> str:

@@ -26,7 +26,8 @@ SEVERITIES = {  # of a statement that is false as printed
     "S2": "a step of a proof fails, and the statement stands",
     "S3": "a slip",
 }
-COVERAGES = ("asymptotic", "existential", "sampled", "exhaustive", "universal")  # weakest first
+# How much of a quantifier was tried, weakest first. "drawn": the listed cases, with random data.
+COVERAGES = ("asymptotic", "existential", "sampled", "drawn", "exhaustive", "universal")
 
 
 @dataclass(frozen=True)

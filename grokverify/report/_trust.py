@@ -35,7 +35,8 @@ _TRUSTED = (
 )
 _EVIDENCE = (
     "Each decided claim (verified or refuted) counts once, by its strongest check. Grade says how "
-    "a number is known, coverage how much of the quantifier was tried."
+    "a number is known, coverage how much of the quantifier was tried: drawn stands for the listed "
+    "cases with random data in them."
 )
 _RISK = (
     "It bounds the chance that a random comparison behind any verdict is wrong, and is a sum over "
