@@ -18,7 +18,7 @@ import numpy as np
 
 from grokverify._evidence import Measurement, enclosed
 from grokverify.margin_paths import PathPoint
-from grokverify.margins import Array, NotSeparable, SolverFailed, max_margin, rows
+from grokverify.margins import Array, NotSeparable, SolverFailed, max_margin, rows, strong
 
 
 def l1_path(X: Any, cs: Sequence[float]) -> Iterator[PathPoint]:
@@ -28,10 +28,12 @@ def l1_path(X: Any, cs: Sequence[float]) -> Iterator[PathPoint]:
     radius of a point is the duality gap over the minimum.
 
     Raises:
+        ValueError: a c that is not finite, or beyond 1e12.
         NotSeparable: no w separates the rows; the minimiser then exists, but its limit does not.
         SolverFailed: the active set does not settle.
     """
     data = rows(X)
+    strong(cs)
     max_margin(data, 1.0)  # raises where the rows are not separable
     w, at = np.zeros(data.shape[1]), 0.0
     for c in cs:
@@ -169,9 +171,9 @@ def _with_gap(data: Array, target: Array, w: Array, lam: float) -> Lasso:
     n = len(data)
     residual = target - data @ w
     u = 2 * residual / n
-    u = u * min(1.0, lam / float(np.abs(data.T @ u).max()))
+    u = u * min(1.0, lam / max(float(np.abs(data.T @ u).max()), 1e-300))
     gap = float(residual @ residual / n + lam * np.abs(w).sum() - (u @ target - n * u @ u / 4))
-    if not gap < 1e-9 * float(target @ target) / n:
+    if not gap <= 1e-9 * float(target @ target) / n:
         raise SolverFailed(
             f"the LASSO at lam = {lam:.3g} kept a duality gap of {gap:.2g}. Features that coincide "
             "or nearly so do that: remove duplicates or rescale the data."

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from grokverify.margins import DUAL, Array, Separator, SolverFailed, rows
+from grokverify.margins import DUAL, Array, Separator, SolverFailed, inseparable, rows, strong
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,11 @@ def l2_path(X: Any, cs: Sequence[float], loss: Loss = EXPONENTIAL) -> Iterator[P
     1-strongly convex, so that the residual bounds the distance to the minimiser: the radius.
 
     Raises:
-        SolverFailed: Newton's method fails on the shortest leg.
+        ValueError: a c that is not finite, or beyond 1e12.
+        SolverFailed: Newton's method fails on the shortest leg, or a radius is above 1e-6.
     """
     data = rows(X)
+    strong(cs)
     w, at, leg = np.zeros(data.shape[1]), min(0.0, cs[0]) - 4.0, 4.0
     for c in cs:
         while at < c:
@@ -96,16 +98,21 @@ def l2_path(X: Any, cs: Sequence[float], loss: Loss = EXPONENTIAL) -> Iterator[P
             if moved is not None:
                 w, at, leg = moved, to, 2 * leg
             elif leg < 1e-3:
-                raise SolverFailed(
-                    f"the regularisation path stalls at log(1/(n lambda)) = {at:.6g} ({loss.name} "
-                    "loss). Rows of very different length do that: rescale the data."
-                )
+                raise SolverFailed(_stalled(data, at, loss))
             else:
                 leg /= 4
         q = data @ w
         log_p = c + loss.slope(q)
-        radius = _size(w - data.T @ np.exp(log_p)) / _size(w)
+        radius = _size(w - data.T @ np.exp(np.minimum(log_p, 300.0))) / _size(w)
+        if not radius < 1e-6:  # p so large that Newton's method saw rounding only
+            raise SolverFailed(_stalled(data, c, loss))
         yield PathPoint(c, w, q, log_p, 2.0, radius)
+
+
+def _stalled(X: Array, c: float, loss: Loss) -> str:
+    return f"the regularisation path stalls at log(1/(n lambda)) = {c:.6g} ({loss.name} loss). " + (
+        inseparable(X) or "Rows of very different length do that: rescale the data."
+    )
 
 
 def face_path(X: Any, separator: Separator, cs: Sequence[float]) -> Iterator[PathPoint]:
@@ -126,6 +133,7 @@ def face_path(X: Any, separator: Separator, cs: Sequence[float]) -> Iterator[Pat
             is too large (raise c).
     """
     data = rows(X)
+    strong(cs)
     E, b = _face(separator)
     A, S = data @ E, separator.support
     log_a = np.log(separator.multipliers[S])
@@ -138,7 +146,12 @@ def face_path(X: Any, separator: Separator, cs: Sequence[float]) -> Iterator[Pat
             if np.abs(A @ step).max() < 1e-12 * c:
                 break
         else:
-            raise SolverFailed(f"Newton on the l{separator.norm:g} face stalls at c = {c:.6g}.")
+            raise SolverFailed(
+                f"Newton on the face of the maximum l{separator.norm:g} margin of a {data.shape} "
+                f"matrix stalls at c = {c:.6g}, with a step of {np.abs(A @ step).max():.2g} in the "
+                "margins left. A lambda that is too large, or rows of very different length, do "
+                "that: take a larger c or rescale the data."
+            )
         w, log_p = E @ v, c - A @ v
         pulled = float(np.linalg.norm(data.T @ np.exp(log_p), DUAL[separator.norm]))
         size = float(np.linalg.norm(w, separator.norm))
@@ -146,7 +159,8 @@ def face_path(X: Any, separator: Separator, cs: Sequence[float]) -> Iterator[Pat
         if not defect < 1e-8:
             raise SolverFailed(
                 f"at c = {c:.6g} the minimiser is not on the face of the maximum l"
-                f"{separator.norm:g} margin: optimality fails by {defect:.2g}. Take a larger c."
+                f"{separator.norm:g} margin: optimality fails by {defect:.2g}. Take a larger c, or "
+                "a smaller one where c > 1e7 and rounding decides."
             )
         yield PathPoint(c, w, A @ v, log_p, separator.norm, max(defect, 0.0))
 
@@ -249,9 +263,12 @@ def _hessian(X: Array, w: Array, p: Array, loss: Loss) -> Array:
 
 
 def _tangent(X: Array, w: Array, c: float, loss: Loss) -> Array:
-    """dw/dc along the path."""
-    p = np.exp(c + loss.slope(X @ w))
-    return np.asarray(np.linalg.solve(_hessian(X, w, p, loss), X.T @ p), dtype=np.float64)
+    """dw/dc along the path; 0, no prediction, where p is so large that the identity is lost."""
+    p = np.exp(np.minimum(c + loss.slope(X @ w), 300.0))
+    try:
+        return np.asarray(np.linalg.solve(_hessian(X, w, p, loss), X.T @ p), dtype=np.float64)
+    except np.linalg.LinAlgError:
+        return np.zeros_like(w)
 
 
 def _size(v: Array) -> float:

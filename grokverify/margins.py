@@ -9,6 +9,7 @@ Cost: one non-negative least squares or one linear programme in n x d.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -125,6 +126,36 @@ def max_margin(X: Any, norm: float = 2.0) -> Separator:
     return Separator(norm, w, a, lower, upper)
 
 
+def inseparable(X: Any) -> str:
+    """Why no w separates the rows, as sentences for a message; empty where one does.
+
+    Solvers that failed say with it which of the likely causes it was. The lengths of the rows do
+    not matter: each is first divided by its own.
+    """
+    data = rows(X)
+    sizes = np.linalg.norm(data, axis=1)
+    try:
+        max_margin(data / np.where(sizes > 0, sizes, 1.0)[:, None])
+    except (NotSeparable, SolverFailed) as failure:
+        return str(failure)[0].upper() + str(failure)[1:]
+    return ""
+
+
+def strong(cs: Sequence[float]) -> None:
+    """Refuse values of ``c = log(1/(n lambda))`` whose margins would lose their digits.
+
+    Raises:
+        ValueError: a c is infinite, not a number, or beyond 1e12.
+    """
+    for c in cs:
+        if not abs(c) <= 1e12:
+            raise ValueError(
+                f"c = log(1/(n lambda)) = {c} is out of range: the differences c - q, of order "
+                "log c, need |c| <= 1e12. A lambda that underflowed to 0 gives infinity: pass its "
+                "logarithm."
+            )
+
+
 def margin_enclosure(name: str, X: Any, separator: Separator) -> Measurement:
     """gamma* between its weak-duality bounds, evaluated in exact rational arithmetic.
 
@@ -188,7 +219,8 @@ def _quadratic(X: Array) -> tuple[Array, Array]:
     a, _ = nnls(np.vstack([X.T / size, np.ones((1, n))]), target)
     left = 1 - float(a.sum())
     if left < 1e-12:
-        raise _not_separable(X, f"a convex combination of its rows has length {left**0.5:.2g}")
+        why = f"has length {left**0.5:.2g} times that of the longest"
+        raise _not_separable(X, f"a convex combination of its rows {why}")
     a = a / left / size**2
     return X.T @ a, a
 

@@ -71,3 +71,15 @@ def test_lasso(lam):
 def test_lasso_refuses_no_penalty():
     with pytest.raises(ValueError, match="a finite penalty lam > 0, not 0.0"):
         lasso(X, np.ones(6), 0.0)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="= inf is out of range: .* pass its logarithm"):
+        next(l1_path(X, [math.inf]))
+    with pytest.raises(ValueError, match="NaN or infinite entries"):
+        lasso(np.nan * X, np.ones(6), 1.0)
+    still = lasso(X, np.zeros(6), 0.1)
+    assert not still.w.any()
+    assert still.gap == 0
+    with pytest.raises(SolverFailed, match="kept a duality gap of .* remove duplicates"):
+        lasso(X * 10.0 ** np.linspace(8, -8, 6)[:, None], 1e-8 * np.ones(6), 1e-30)

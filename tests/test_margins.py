@@ -19,6 +19,8 @@ from grokverify.margin_paths import (
 from grokverify.margins import (
     DUAL,
     NotSeparable,
+    SolverFailed,
+    inseparable,
     kkt_residual,
     margin_enclosure,
     max_margin,
@@ -188,9 +190,41 @@ def test_extrapolation_is_exact_on_polynomials():
 
 
 def test_face_path_refuses_a_lambda_that_is_too_large(X):
-    from grokverify.margins import SolverFailed
-
     with pytest.raises(SolverFailed, match="Take a larger c"):
         list(face_path(X, max_margin(X, 1.0), [0.5]))
     with pytest.raises(ValueError, match="use l2_path"):
         list(face_path(X, max_margin(X), [50.0]))
+
+
+def test_a_path_that_stalls_says_where_and_why(X):
+    split = np.array([[1.0, 0.0], [-1.0, 0.2], [0.3, -1.0]])
+    with pytest.raises(SolverFailed) as error:
+        list(l2_path(split, [60.0]))
+    assert "the regularisation path stalls at log(1/(n lambda)) = " in str(error.value)
+    assert "(exponential loss). The 3 samples in 2 dimensions are not linearly separable" in str(
+        error.value
+    )
+    uneven = X * 10.0 ** np.linspace(12, -12, 12)[:, None]
+    with pytest.raises(SolverFailed, match=r"stalls at .* = -4 .* Rows of very different length"):
+        list(l2_path(uneven, [5.0]))
+    with pytest.raises(
+        SolverFailed, match=r"face of the maximum l1 margin of a \(12, 16\) .* take a"
+    ):
+        list(face_path(X, max_margin(X, 1.0), [-1000.0]))
+
+
+@pytest.mark.parametrize("c", [math.inf, math.nan, 1e13])
+def test_paths_refuse_strengths_out_of_range(X, c):
+    text = "is out of range: the differences c - q, .* pass its logarithm"
+    with pytest.raises(ValueError, match=text):
+        list(l2_path(X, [c]))
+    with pytest.raises(ValueError, match=text):
+        list(face_path(X, max_margin(X, 1.0), [c]))
+
+
+def test_why_rows_are_inseparable(X):
+    assert inseparable(X) == inseparable(X * 10.0 ** np.linspace(9, -9, 12)[:, None]) == ""
+    opposite = np.vstack([X, -X[:1]])
+    assert inseparable(opposite).startswith("The 13 samples in 16 dimensions are not linearly sep")
+    assert "of its rows has length " in inseparable(opposite)
+    assert "every row is 0" in inseparable(np.zeros((2, 2)))

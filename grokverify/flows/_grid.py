@@ -1,4 +1,4 @@
-"""Reporting times of an integration, and whether it got there."""
+"""Reporting times and scales of an integration, and whether it got there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from grokverify.margins import Array, SolverFailed
+
+LARGEST = 1e5  # log alpha; at 1e6 outputs are wrong by a factor
 
 
 def times(values: Sequence[float], least: float) -> Array:
@@ -19,6 +21,16 @@ def times(values: Sequence[float], least: float) -> Array:
             f"times must be finite and increase from {least:g}; got {grid.ravel()[:4].tolist()}..."
         )
     return grid
+
+
+def in_range(log_alpha: float, log_lam: float) -> None:
+    """Refuse scales at which lambda t - log(alpha) has no digits left for a tolerance of 1e-8."""
+    if not max(abs(log_alpha), abs(log_lam)) <= LARGEST:
+        raise ValueError(
+            f"log alpha = {log_alpha:.6g} and log lambda = {log_lam:.6g} have to lie within "
+            f"{LARGEST:g} of 0: beyond, rounding in their sums moves the outputs. They are natural "
+            "logarithms; was a scale passed for its logarithm?"
+        )
 
 
 def finished(run: Any, what: str, clock: str, end: float) -> None:

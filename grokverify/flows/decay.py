@@ -21,8 +21,11 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
+from grokverify.flows._grid import in_range
 from grokverify.margin_paths import EXPONENTIAL
 from grokverify.margins import Array, SolverFailed, rows
+
+EVALUATIONS = 200_000  # an honest run takes 5,000, or 110,000 at alpha = e^1000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,6 +195,7 @@ def _times(net: Net, log_alpha: float, log_lam: float, taus: Sequence[float]) ->
             f"decayed_flow() needs log alpha >= 0 and a finite log lambda, not {log_alpha} and "
             f"{log_lam}: alpha >= 1 and lambda > 0, given by their logarithms."
         )
+    in_range(log_alpha, log_lam)
     if len(times) == 0 or times[0] < 0 or (np.diff(times) <= 0).any():
         raise ValueError(f"times lambda t must increase from 0; got {times[:3].tolist()}...")
     off = float(np.abs(net.rise(-net.theta_bar)).max())  # q(0) - q(theta_bar) = -q(theta_bar)
@@ -229,23 +233,37 @@ def _solve(
     y0: Array,
     rtol: float,
 ) -> Array:
-    end = max(float(clock[-1]), start + 1e-12)
+    end, why, count = max(float(clock[-1]), start + 1e-12), "", 0
+
+    def counted(t: float, y: Array) -> Array:
+        nonlocal count
+        count += 1
+        if count > EVALUATIONS:
+            raise SolverFailed(f"at {t:.6g} after {EVALUATIONS} evaluations")
+        return velocity(t, y)
+
     for method in ("LSODA", "BDF"):  # the second where the first fails
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # failures are handled here
-            run = solve_ivp(
-                velocity,
-                (start, end),
-                y0,
-                method=method,
-                t_eval=clock,
-                rtol=rtol,
-                atol=1e-3 * rtol,
-            )
+        count = 0
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # failures are handled here
+                run = solve_ivp(
+                    counted,
+                    (start, end),
+                    y0,
+                    method=method,
+                    t_eval=clock,
+                    rtol=rtol,
+                    atol=1e-3 * rtol,
+                )
+        except SolverFailed as failure:
+            why = str(failure)
+            continue
         if run.status == 0 and run.y.shape[1] == len(clock) and np.isfinite(run.y).all():
             return np.asarray(run.y.T)
+        why = f"at {run.t[-1] if len(run.t) else start:.6g}: {run.message}"
     raise SolverFailed(
-        f"the flow of the {net.name} stopped at {run.t[-1] if len(run.t) else start:.6g} of "
-        f"{end:.6g} in its clock: {run.message} Data that it cannot separate, or a tolerance "
-        f"of {rtol:g} below rounding, do that."
+        f"the flow of the {net.name} towards {end:.6g} in its clock stopped {why} Inputs of very "
+        f"different length, data that it cannot separate, or a tolerance of {rtol:g} below "
+        "rounding do that; rescale the inputs, loosen rtol or take a smaller alpha."
     )

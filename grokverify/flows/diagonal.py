@@ -12,26 +12,24 @@ and m = L / (L-2), ``phi_L(y) = (1 - k y)^-m - (1 + k y)^-m``; phi_L(y) = y + O(
     d rho/d tau = 2 L^2 / (n lambda) eps^(L-2) r(q),    tau = lambda t,  r = -l'(q),
 
 is solved for ``p = eps^L rho`` while eps > 1, where the net is nearly linear in p, and for rho
-itself afterwards; the start, a layer of width lambda / alpha^(2L-2), in its own logarithmic clock.
-Everything that overflows stays in exponents: alpha = 1e128 costs what alpha = 1e4 does. Cost: two
-products with X for each right-hand side, n^2 d for each of the few Jacobians.
+itself afterwards; the start, a layer of width lambda / alpha^(2L-2), in a logarithmic clock that
+turns linear behind it. Everything that overflows stays in exponents: alpha = 1e128 costs less than
+twice what alpha = 1e4 does. Cost: two products with X for each right-hand side, n^2 d for each of
+the few Jacobians; n^2 for either where the net is linear to double precision.
 """
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.integrate import solve_ivp
 
+from grokverify.flows._diagonal_stage import Stage, pull
 from grokverify.flows.diagonal_net import DiagonalNet, Square
 from grokverify.margin_paths import EXPONENTIAL, LOGISTIC
 from grokverify.margins import Array, SolverFailed
-
-EVALUATIONS = 20_000  # an honest run takes a few thousand
 
 __all__ = [
     "EXPONENTIAL",
@@ -120,7 +118,7 @@ class Trajectory:
         z = net.X.T @ self.duals[k]
         w, _ = net.weights(log_eps, z)
         q = net.X @ w
-        rate, _ = _pull(net, q, -math.log(len(q)) - net.log_lam)
+        rate, _ = pull(net, q, -math.log(len(q)) - net.log_lam)
         dual = math.exp(net.depth * min(log_eps, 0.0)) * self.duals[k]
         return DiagonalPoint(
             tau, log_eps, math.exp(-net.depth * max(log_eps, 0.0)) * z, w, q, rate, dual, net
@@ -142,129 +140,17 @@ def diagonal_flow(net: DiagonalNet, taus: Sequence[float], *, rtol: float = 1e-8
     found: list[Array] = []
     state, start, cost, slopes = np.zeros(len(net.X)), 0.0, 0, 0
     if turn > 0:
-        wanted = np.unique(np.append(early, turn)) if len(late) else early
-        got, cost, slopes = _integrate(net, state, 0.0, wanted, rtol, scaled=True)
+        stage = Stage(net, 0.0, scaled=True)
+        got = stage.solve(state, np.unique(np.append(early, turn)) if len(late) else early, rtol)
         found.append(got[: len(early)])
-        state, start = got[-1], turn
+        state, start, cost, slopes = got[-1], turn, stage.evaluations, stage.jacobians
     if len(late):
-        got, more, others = _integrate(net, state, start, late, rtol, scaled=False)
-        found.append(got)
-        cost, slopes = cost + more, slopes + others
+        stage = Stage(net, start, scaled=False)
+        found.append(stage.solve(state, late, rtol))
+        cost, slopes = cost + stage.evaluations, slopes + stage.jacobians
     run = Trajectory(net, times, np.concatenate(found), cost, slopes)
     _trusted(run, rtol)
     return run
-
-
-def _integrate(
-    net: DiagonalNet, state: Array, start: float, times: Array, rtol: float, *, scaled: bool
-) -> tuple[Array, int, int]:
-    """One stage, in the clock ``tau = start + (e^sigma - 1) / c`` with c the first rate."""
-    L, blocks = net.depth, _blocks(net.X)
-    size = float(np.einsum("ij,ij->i", net.X, net.X).max())
-    first = net.log_gain(start) + math.log(size) if start == 0 else 0.0
-    log_c = max(first, 0.0)
-    count = [0, 0]
-
-    def look(sigma: float, p: Array, *, bend: bool = False) -> tuple[float, float, Array, Array]:
-        """lambda t, the log of its speed, the pull on p, and with ``bend`` the Jacobian of that."""
-        tau = start + math.exp(sigma - log_c) - math.exp(-log_c)
-        log_eps = net.log_alpha - tau
-        q, K, thin = np.zeros(len(p)), np.zeros((len(p), len(p))), p.astype(net.X.dtype)
-        for columns in blocks:  # each is read once and stays in the cache for its second use
-            w, slope = net.weights(log_eps, columns @ thin)
-            q += w.astype(thin.dtype) @ columns
-            if bend:
-                K += (columns.T * slope.astype(thin.dtype)) @ columns
-        factor = net.log_gain(tau) - L * min(log_eps, 0.0) + sigma - log_c
-        rate, change = _pull(net, q, factor)
-        return tau, sigma - log_c, rate, change[:, None] * K
-
-    def velocity(sigma: float, p: Array) -> Array:
-        count[0] += 1
-        if count[0] > EVALUATIONS:
-            raise SolverFailed(_stopped(net, look(sigma, p)[0], "it chatters below its tolerance."))
-        _, speed, rate, _ = look(sigma, p)
-        return rate - L * math.exp(speed) * p if scaled else rate
-
-    def jacobian(sigma: float, p: Array) -> Array:
-        count[1] += 1
-        _, speed, _, J = look(sigma, p, bend=True)
-        return J - L * math.exp(speed) * np.eye(len(p)) if scaled else J
-
-    with np.errstate(divide="ignore"):  # log 0 at the start itself
-        clock = np.logaddexp(0.0, log_c + np.log(times - start))
-
-    def arrived(sigma: float) -> float:
-        return start + math.exp(sigma - log_c)
-
-    atol = 1e-2 * rtol / math.sqrt(size)
-    return _solve(net, velocity, jacobian, state, clock, rtol, atol, count, arrived)
-
-
-def _solve(
-    net: DiagonalNet,
-    velocity: Callable[[float, Array], Array],
-    jacobian: Callable[[float, Array], Array],
-    state: Array,
-    clock: Array,
-    rtol: float,
-    atol: float,
-    count: list[int],
-    arrived: Callable[[float], float],
-) -> tuple[Array, int, int]:
-    """The states at the times of the clock, with how many evaluations and Jacobians they took.
-
-    LSODA is quick, but may stay too long with its method for equations that are not stiff, often so
-    where the loss is quadratic; BDF then takes over, with a budget of its own.
-    """
-    why = ""
-    for method in ("BDF",) if isinstance(net.loss, Square) else ("LSODA", "BDF"):
-        count[0], span = 0, (0.0, max(float(clock[-1]), 1e-300))
-        try:
-            with warnings.catch_warnings(), np.errstate(all="ignore"):
-                warnings.simplefilter("ignore")  # failures are handled here
-                run = solve_ivp(
-                    velocity,
-                    span,
-                    state,
-                    method=method,
-                    jac=jacobian,
-                    t_eval=clock,
-                    rtol=rtol,
-                    atol=atol,
-                )
-        except SolverFailed as failure:
-            why = str(failure)
-            continue
-        if run.status == 0 and run.y.shape[1] == len(clock) and np.isfinite(run.y).all():
-            return run.y.T, count[0], count[1]
-        why = _stopped(net, arrived(run.t[-1] if len(run.t) else 0.0), run.message)
-    raise SolverFailed(why)
-
-
-def _blocks(X: Array) -> list[Array]:
-    """The columns of X as the rows of contiguous matrices of about 2 MiB."""
-    size = max(1, 2**21 // (X.itemsize * len(X)))
-    return [np.ascontiguousarray(X[:, k : k + size].T) for k in range(0, X.shape[1], size)]
-
-
-def _stopped(net: DiagonalNet, tau: float, why: str) -> str:
-    return (
-        f"the flow of a diagonal net of depth {net.depth} on {len(net.X)} samples stopped at "
-        f"lambda t = {tau:.6g} (log alpha = {net.log_alpha:.4g}, log lambda = {net.log_lam:.4g}): "
-        f"{why} Rows of very different length, labels that no weight separates, or a tolerance "
-        "near rounding do that; rescale the data or loosen rtol."
-    )
-
-
-def _pull(net: DiagonalNet, q: Array, log_factor: float) -> tuple[Array, Array]:
-    """``e^log_factor r(q)`` and its derivative in q."""
-    q = np.asarray(q, dtype=np.float64)
-    if isinstance(net.loss, Square):
-        gain = 2 * math.exp(log_factor)
-        return gain * (net.loss.y - q), np.full(len(q), -gain)
-    rate = np.exp(np.minimum(log_factor + net.loss.slope(q), 300.0))
-    return rate, rate * net.loss.bend(q)
 
 
 def _trusted(run: Trajectory, rtol: float) -> None:

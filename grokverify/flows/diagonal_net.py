@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from grokverify.flows._grid import in_range
 from grokverify.margin_paths import EXPONENTIAL
 from grokverify.margins import Array, rows
 
@@ -60,6 +61,7 @@ class DiagonalNet:
                 "alpha and lambda are positive, and alpha or lambda itself overflowed or was 0. "
                 "Pass logarithms (log_alpha=128 * math.log(10)), and a tiny lambda for none."
             )
+        in_range(self.log_alpha, self.log_lam)
         if isinstance(self.loss, Square):
             if np.shape(self.loss.y) != (len(self.X),):
                 raise ValueError(
@@ -106,8 +108,16 @@ class DiagonalNet:
         return np.sign(z) * np.exp(np.minimum(grown + log_top, 300.0)) * -np.expm1(-gap), slope
 
     def parameters(self, log_eps: float, y: Array) -> Array:
-        """theta = (u, v) of shape (2d,)."""
+        """theta = (u, v) of shape (2d,).
+
+        Raises:
+            ValueError: theta, of the size of eps, is too large to be represented.
+        """
         L = self.depth
+        if log_eps > 345:  # and its square, which norms need
+            raise ValueError(
+                f"theta of scale e^{log_eps:.4g} overflows; ask for a later lambda t, or use h."
+            )
         if L == 2:
             return np.exp(log_eps + np.concatenate([y, -y]) / 4)
         z = (L - 2) / (2 * L) * np.concatenate([y, -y])

@@ -65,10 +65,11 @@ def independent(X: Array) -> None:
     """Refuse dependent rows, for which interpolation is impossible or not unique in the dual.
 
     Raises:
-        ValueError: the smallest singular value is below 1e-10 of the largest.
+        ValueError: the smallest singular value is below 1e-7 of the largest, where the matrix
+            X X', which squares that ratio, is singular to rounding.
     """
     values = np.linalg.svd(X, compute_uv=False)
-    if len(X) > X.shape[1] or values[-1] < 1e-10 * values[0]:
+    if len(X) > X.shape[1] or values[-1] < 1e-7 * values[0]:
         raise ValueError(
             f"the {len(X)} feature vectors in {X.shape[1]} dimensions are linearly dependent "
             f"(singular values from {values[-1]:.2g} to {values[0]:.2g}); the kernel interpolant "

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from grokverify.margins import Array, Separator, SolverFailed, rows
+from grokverify.flows._grid import times
+from grokverify.margins import Array, NotSeparable, Separator, SolverFailed, inseparable, rows
+
+EVALUATIONS = 50_000  # an honest run takes a few thousand
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,38 +60,68 @@ def linear_flow(
         rtol: relative tolerance of the integrator (LSODA).
 
     Raises:
+        ValueError: the start does not fit the data, or the times are negative or do not increase.
+        NotSeparable: no w separates the rows; p then grows like time itself, not like its log.
         SolverFailed: the integrator stops early.
     """
-    data, start = rows(X), np.asarray(w0, dtype=np.float64)
+    data, start, grid = rows(X), np.asarray(w0, dtype=np.float64), times(log_times, 0.0)
+    _suited(data, start)
     K, q0, n = data @ data.T, data @ start, len(data)
+    count = 0
 
     def velocity(s: float, p: Array) -> Array:
-        return np.asarray(np.exp(s - q0 - K @ p) / n)
+        nonlocal count
+        count += 1
+        if count > EVALUATIONS:
+            raise SolverFailed(stopped(s, f"{EVALUATIONS} evaluations are spent."))
+        return np.asarray(np.exp(np.minimum(s - q0 - K @ p, 600.0)) / n)
 
     def jacobian(s: float, p: Array) -> Array:
         return np.asarray(-velocity(s, p)[:, None] * K)
 
-    end = float(log_times[-1])
+    end = float(grid[-1])
+
+    def stopped(s: float, why: str) -> str:
+        return (
+            f"the flow on {n} samples stopped at log(1 + t) = {s:.4g} of {end:.4g}: {why} Rows of "
+            f"very different length, a maximum margin near 0, or a start with margins far below 0 "
+            f"(the least is {q0.min():.3g}) do that: rescale the data, or stop earlier."
+        )
+
     run = solve_ivp(
         velocity,
         (0.0, end),
         np.zeros(n),
         method="LSODA",
         jac=jacobian,
-        t_eval=np.asarray(log_times),
+        t_eval=grid,
         rtol=rtol,
         atol=1e-12 / float(np.abs(np.diag(K)).max()),
     )
     if run.status != 0 or not np.isfinite(run.y).all():
-        raise SolverFailed(
-            f"the flow on {n} samples did not reach log(1 + t) = {end:.4g}: {run.message} Rows of "
-            "very different length do that: rescale the data."
-        )
+        raise SolverFailed(stopped(float(run.t[-1]) if len(run.t) else 0.0, run.message))
     points = []
     for s, p in zip(run.t, run.y.T, strict=True):
         w = start + data.T @ p
         points.append(LinearPoint(float(s), w, data @ w, velocity(float(s), p)))
     return points
+
+
+def _suited(data: Array, start: Array) -> None:
+    """Refuse a start that does not fit the rows, and rows that no weight separates."""
+    if start.shape != (data.shape[1],) or not np.isfinite(start).all():
+        raise ValueError(
+            f"rows of length {data.shape[1]} need a finite start of that length, not one of shape "
+            f"{start.shape}{'' if np.isfinite(start).all() else ' with NaN or infinite entries'}."
+        )
+    if why := inseparable(data):
+        raise NotSeparable(f"linear_flow() runs in log(1 + t), so that margins must grow: {why}")
+    least = float((data @ start).min())
+    if least < -300:
+        raise ValueError(
+            f"the start has a margin of {least:.4g}, where the loss is e^{-least:.4g}. Start "
+            "nearer to 0."
+        )
 
 
 def horizon(X: Any, separator: Separator, *, folds: float = 30.0) -> float:

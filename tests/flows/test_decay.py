@@ -65,3 +65,24 @@ def test_bad_input():
         huge.kkt()
     assert np.isfinite(huge.h).all()
     assert issubclass(SolverFailed, ArithmeticError)
+
+
+def test_a_failing_integrator_says_where(monkeypatch):
+    uneven = squares(
+        x * np.array([[1e8], [1], [1], [1e-8]]), y, np.ones(2), NET.theta_bar[4:10].reshape(2, 3)
+    )
+    with pytest.raises(SolverFailed) as error:
+        decayed_flow(uneven, 3.0, -3.0, [1.0])
+    assert "the flow of the quadratic net of width 4 towards " in str(error.value)
+    assert "in its clock stopped at 0: Required step size is less than spacing" in str(error.value)
+    assert "Inputs of very different length" in str(error.value)
+    assert "rescale the inputs, loosen rtol or take a smaller alpha" in str(error.value)
+    monkeypatch.setattr("grokverify.flows.decay.EVALUATIONS", 50)
+    with pytest.raises(SolverFailed, match="stopped at .* after 50 evaluations Inputs of very"):
+        decayed_flow(NET, 1.0, -1.0, [0.5])
+
+
+@pytest.mark.parametrize(("alpha", "lam"), [(1e6, -1.0), (1.0, -1e6)])
+def test_scales_without_digits_are_refused(alpha, lam):
+    with pytest.raises(ValueError, match=r"within 100000 of 0: .* passed for its logarithm\?"):
+        decayed_flow(NET, alpha, lam, [1.0])

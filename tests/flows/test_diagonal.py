@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from grokverify.flows._clock import Clock
 from grokverify.flows.diagonal import EXPONENTIAL, LOGISTIC, DiagonalNet, Square, diagonal_flow
 from grokverify.margin_paths import l2_path
 from grokverify.margins import SolverFailed
@@ -104,6 +105,8 @@ def test_the_kkt_residual_is_that_of_the_gradient():
             "a gain of e^101, so that rounding in the residuals swamps it",
         ),
         (lambda: diagonal_flow(DiagonalNet(X, 2, 0.0, 0.0), [2.0, 1.0]), "must increase from 0"),
+        (lambda: DiagonalNet(X, 2, 1e6, -3.0), "log alpha = 1e+06 and log lambda = -3 have to lie"),
+        (lambda: DiagonalNet(X, 2, 3.0, -1e6), "was a scale passed for its logarithm?"),
         (lambda: DiagonalNet(X * np.nan, 2, 0.0, 0.0), "with NaN or infinite entries"),
     ],
 )
@@ -118,11 +121,11 @@ def test_depth_three_is_refused_where_rounding_decides():
 
 
 def test_a_failing_integrator_says_where(monkeypatch):
-    monkeypatch.setattr("grokverify.flows.diagonal.EVALUATIONS", 100)
+    monkeypatch.setattr("grokverify.flows._diagonal_stage.EVALUATIONS", 100)
     with pytest.raises(SolverFailed) as error:
         diagonal_flow(DiagonalNet(X, 2, 3.0, -3.0), [2.9])
     assert "depth 2 on 5 samples stopped at lambda t = " in str(error.value)
-    assert "it chatters below its tolerance. Rows of very different length" in str(error.value)
+    assert "100 evaluations spent. Rows of very different length" in str(error.value)
 
 
 def test_weights_at_all_times_at_once():
@@ -153,3 +156,50 @@ def test_the_displacement_where_theta_over_eps_rounds_to_one():
     z = X.T @ point.dual / 6  # y underflows: delta is y / (2 L)
     assert np.linalg.norm(point.h) > 100
     assert point.h == pytest.approx(np.concatenate([z, -z]), rel=1e-12)
+
+
+def test_data_that_no_weight_separates_are_named_where_they_stop_the_flow():
+    """At a moderate lambda there is a minimiser, and the flow gets there; at a tiny one not."""
+    split = np.array([[1.0, 0.0], [-1.0, 0.2], [0.3, -1.0]])
+    (point,) = diagonal_flow(DiagonalNet(split, 2, 1.0, -1.0), [8.0])
+    assert point.kkt() < 1e-2
+    with pytest.raises(SolverFailed) as error:
+        diagonal_flow(DiagonalNet(split, 2, 200.0, -200.0), [100.0])
+    assert "evaluations spent. The 3 samples in 2 dimensions are not linearly sep" in str(
+        error.value
+    )
+    assert "draw n < d Gaussian samples, or labels from a teacher" in str(error.value)
+
+
+def test_weights_that_overflow_are_refused():
+    early, late = diagonal_flow(DiagonalNet(X, 2, 1000.0, -1000.0), [100.0, 1100.0])
+    for look in (lambda: early.theta, early.kkt):
+        with pytest.raises(ValueError, match=r"theta of scale e\^900 overflows; ask for a later"):
+            look()
+    assert np.isfinite(early.w).all()
+    assert np.isfinite(late.theta).all()
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_outputs_of_the_linear_phase_are_those_of_the_net(depth, monkeypatch):
+    """X X' p in place of X w, where phi_L(y) = y to double precision."""
+    log_alpha = 60 * math.log(10)
+    net, taus = DiagonalNet(X, depth, log_alpha, -log_alpha), [40.0, 100.0, log_alpha + 1.0]
+    short = diagonal_flow(net, taus, rtol=1e-11)
+    monkeypatch.setattr("grokverify.flows._diagonal_stage.LINEAR", 1e-300)
+    plain = diagonal_flow(net, taus, rtol=1e-11)
+    for a, b in zip(short.weights(), plain.weights(), strict=True):
+        assert a == pytest.approx(b, rel=1e-7, abs=1e-8 * np.abs(b).max())
+
+
+@pytest.mark.parametrize("log_c", [0.0, 3.0, 900.0])
+@pytest.mark.parametrize("pace", [0.3, 1.0])
+def test_the_clock(log_c, pace):
+    clock = Clock(2.0, log_c, pace)
+    taus = 2.0 + np.array([0.0, 1e-9, 0.1, 1.0, 30.0, 1e4])
+    for tau, sigma in zip(taus, clock.at(taus), strict=True):
+        assert clock.read(sigma)[0] == pytest.approx(tau, rel=1e-12)
+        later, earlier = clock.read(sigma + 1e-4)[0], clock.read(sigma - 1e-4)[0]
+        if later - earlier > 1e-9:
+            speed = (later - earlier) / 2e-4
+            assert clock.read(sigma)[1] == pytest.approx(math.log(speed), abs=1e-4)

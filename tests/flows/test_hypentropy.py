@@ -7,6 +7,7 @@ import pytest
 import scipy.optimize
 
 from grokverify.flows.hypentropy import hypentropy, independent, interpolants
+from grokverify.margins import SolverFailed
 
 rng = np.random.default_rng(1)
 X, w0 = rng.standard_normal((4, 7)), np.array([2.0, -1, 0, 0, 0, 0, 0])
@@ -40,3 +41,18 @@ def test_bad_input():
     with pytest.raises(ValueError, match="the scales must fall"):
         interpolants(X, Y, [0.0, 1.0])
     assert hypentropy([0.0], 0.0) == -2 * math.exp(0.0)
+
+
+def test_newton_that_misses_its_targets_says_by_how_much():
+    with pytest.raises(SolverFailed) as error:
+        interpolants(X, Y, [-40.0], depth=3)  # all but two weights vanish to rounding
+    assert "the interpolant of depth 3 misses its targets by " in str(error.value)
+    assert "Nearly dependent rows do that, or eps so small that a weight vanishes" in str(
+        error.value
+    )
+
+
+def test_nearly_dependent_rows_are_refused():
+    nearly = np.vstack([X, X[0] + 1e-9 * rng.standard_normal(7)])
+    with pytest.raises(ValueError, match=r"singular values from .*e-\d\d to"):
+        interpolants(nearly, np.ones(5), [0.0])

@@ -59,9 +59,9 @@ def curve(name, found):
 
 
 @check(sizes)
-def delayed(lab, seed, p, h, share, lam, at="fit", milestone=0.5, scrambled=False):
+def delayed(lab, seed, p, h, share, lam, at="fit", milestone=0.5, scrambled=False, strength=1.0):
     """From He's start: fit, chance level then, half of the test set late, most of it in the end."""
-    found = run(lab, seed, p, h, share, lam, 1.0, False, 0.93, scrambled)
+    found = run(lab, seed, p, h, share, strength * lam, 1.0, False, 0.93, scrambled)
     fit, half = found.first("train", 0.99), found.first("test", milestone)
     then = next((r.test for r in found.readings if r.clock >= fit), 1.0)
     top = max(r.test for r in found.readings)
@@ -138,6 +138,7 @@ grokking = Claim(
         delayed.but(scrambled=True),
         delayed.but(at="end"),
         delayed.but(milestone=0.0),
+        delayed.but(strength=6.0),
         against_descent.but(factor=1.1),
     ),
     expect=SKIPPED,
@@ -156,7 +157,7 @@ scale = Claim(
     controls=(
         by_scale.but(first=10.0),
         by_scale.but(second=1.0),
-        by_scale.but(strength=30.0),
+        by_scale.but(strength=6.0),
         against_descent.but(factor=1.1),
     ),
     expect=SKIPPED,

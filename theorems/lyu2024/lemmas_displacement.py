@@ -140,7 +140,10 @@ displacement_printed = Claim(
         r"$c \in (0, 1)$."
     ),
     hypotheses=HYPOTHESES,
-    checks=(diagonal_as_printed, net_as_printed),
+    checks=(
+        diagonal_as_printed.asymptotic("distance of the component along h* from 1"),
+        net_as_printed.asymptotic("distance of the component along h* from 1"),
+    ),
     controls=(
         diagonal_as_printed.but(power=corrected_power).must_hold(),
         net_as_printed.but(power=corrected_power).must_hold(),

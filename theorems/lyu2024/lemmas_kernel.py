@@ -78,8 +78,8 @@ functions = Claim(
 
 
 def sizes(lab):
-    few = [dict(n=12, digits=4)]
-    return lab.pick(smoke=few, quick=[*few, dict(n=3, digits=4), dict(n=12, digits=8)])
+    few = [dict(n=12, digits=4), dict(n=3, digits=4)]
+    return lab.pick(smoke=few, quick=[*few, dict(n=12, digits=8)])
 
 
 @lru_cache(maxsize=32)
@@ -148,8 +148,11 @@ loss_above = Claim(
         r"at most the larger of the two bounds of (8)."
     ),
     checks=(slope_above.part("(7)"), loss_below_its_bound.part("(8)")),
-    controls=(slope_above.but(coefficient=1.5), loss_below_its_bound.but(growth=1.5)),
-    gap="Two-layer diagonal nets, where the radius of the kernel regime is explicit.",
+    controls=(slope_above.but(coefficient=1.1), loss_below_its_bound.but(growth=1.6)),
+    gap=(
+        "Two-layer diagonal nets, where the radius of the kernel regime is explicit. There (7) "
+        "holds with 1 for 1/4, and fails beyond: the control stands there."
+    ),
 )
 
 
@@ -232,7 +235,7 @@ loss_below = Claim(
     checks=(below_mended, boundary_mended.part("the first bound of (17)")),
     controls=(
         below_mended.but(mended=False),
-        below_mended.but(weight=0.03),
+        below_mended.but(weight=0.1),
         boundary_mended.but(mended=False),
     ),
     corrects=("lyu2024/loss-lower-bound-printed",),

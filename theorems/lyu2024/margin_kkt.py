@@ -125,7 +125,7 @@ kkt = Claim(
     controls=(
         tangents.but(factor=1.2),
         tangents.but(order=1.25),
-        in_arc_length.but(factor=2.0),
+        in_arc_length.but(factor=1.5),
         slackness.but(others=2),
         slackness.but(others=0),
     ),

@@ -195,7 +195,7 @@ margin_limit = Claim(
         descent,
     ),
     controls=(
-        dual_path.but(loss=polynomial(10)),
+        dual_path.but(loss=polynomial(100)),
         dual_path.but(reference=1.0),
         dual_path.but(weakest=math.log(1e6)),
         polyhedral_path.but(reference=2.0),

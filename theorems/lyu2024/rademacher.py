@@ -38,7 +38,7 @@ KINDS = ("signs", "equal", "integers")
 
 
 def sizes(lab):
-    many = lab.pick(smoke=((2, 2), (6, 4)), quick=((1, 1), (2, 2), (6, 4), (10, 30)))
+    many = lab.pick(smoke=((1, 1), (2, 2), (6, 4)), quick=((1, 1), (2, 2), (6, 4), (10, 30)))
     return [dict(kind=k, n=n, d=d) for k in KINDS for n, d in many]
 
 
@@ -100,9 +100,9 @@ complexity = Claim(
         both_sides.part("F_2 from both sides"),
     ),
     controls=(
-        l1_ball.but(constant=Fraction(1, 3)),
+        l1_ball.but(constant=Fraction(7, 5)),
         l2_ball.but(weight=2),
-        both_sides.but(upper=0.9),
+        both_sides.but(upper=0.95),
         both_sides.but(lower=0.55),
     ),
     gap="All signs for at most 10 samples. The lower bound of F_2 is ours to add, not the paper's.",

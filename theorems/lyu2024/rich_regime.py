@@ -109,19 +109,20 @@ def draw_net(lab):
 
 
 @check(lambda lab: [dict(sample=k) for k in range(lab.pick(smoke=1, quick=2))])
-def kkt_of_a_net(lab, sample, clock=1.0):
+def kkt_of_a_net(lab, sample, clock=1.0, fixed=0.0):
     """sum_j v_j (w_j . x)^2, L = 3, alpha = 1e2, 1e4 and 1e8, c = 1."""
     net, found = draw_net(lab), []
     for digits in (2, 4, 8):
         log_alpha = digits * math.log(10)
         taus = clock * log_alpha * np.linspace(1.0, 2.0, 9)
-        points = decayed_flow(net, log_alpha, -log_alpha, taus)
+        points = decayed_flow(net, log_alpha, fixed or -log_alpha, taus)
         best = min(points, key=lambda point: point.kkt())
         found.append((log_alpha, best.kkt(), slackness(best)))
-    (first, r0, _), (last, r1, s1) = found[0], found[-1]
+    (first, r0, s0), (last, r1, s1) = found[0], found[-1]
     yield row(sample=sample, stationarity=r1, slackness=s1)
     yield approx("stationarity at the largest alpha", r1)
     yield approx("fall of stationarity over log^(-1/2)", r1 / r0 / (first / last) ** 0.5).at_most(1)
+    yield approx("fall of slackness over 1 / log alpha", s1 / s0 / (first / last)).at_most(2)
     yield approx("stationarity at the largest alpha is small", r1).at_most(0.1)
 
 
@@ -145,6 +146,7 @@ kkt = Claim(
         kkt_of_diagonal_nets.but(clock=0.5),
         kkt_of_diagonal_nets.but(fixed=-3.0),
         kkt_of_a_net.but(clock=0.5),
+        kkt_of_a_net.but(fixed=-3.0),
     ),
     gap="Diagonal nets of depth 2 and 3 and one family of quadratic nets at finite alpha.",
 )

@@ -167,7 +167,7 @@ transition_time = Claim(
     checks=(
         offset.asymptotic("offset minus prediction").part("the time of the exit"),
         by_the_path.part("the time of the exit"),
-        width.part("the width"),
+        width.asymptotic("largest width over smallest").part("the width"),
     ),
     controls=(
         offset.but(order=one_over_one_less),
