@@ -7,7 +7,15 @@ core for each delay at p = 23, half a second for each collapse at p = 13.
 import math
 
 from grokverify import Claim, Source, approx, check, row
-from theorems.lyu2024.figure_modular import GAP, PAPER, SKIPPED, curve, run, sizes
+from theorems.lyu2024.figure_modular import (
+    GAP,
+    PAPER,
+    SKIPPED,
+    against_descent,
+    curve,
+    run,
+    sizes,
+)
 
 # Published at p = 97, read off the curves as tau = lambda t = rate lambda steps: half of the test
 # set at tau = 5.05, 5.55 and 7.40 for lambda = 1e-4, 3e-4 and 1e-3, so t falls like lambda^-0.83;
@@ -45,6 +53,12 @@ def collapses(lab, seed, strength=1.0):
     yield approx("training accuracy at the end", last.train).at_most(0.3)
 
 
+@check(lambda lab: [dict(lam=m) for m in (0.05, 0.1)])
+def descends(lab, lam, factor=1.0):
+    """The integrator at p = 5 against plain descent, at every profile."""
+    yield from against_descent.observe(lab, lam, factor)
+
+
 decay = Claim(
     id="lyu2024/figure-modular-decay",
     source=Source(PAPER, "Figure 2 (c)", "2311.18817"),
@@ -54,8 +68,8 @@ decay = Claim(
         r"$\lambda^{-a}$ between $\lambda = 3 \cdot 10^{-4}$ and $10^{-3}$, with $a$ between 0.6 "
         r"and 1."
     ),
-    checks=(earlier,),
-    controls=(earlier.but(what="train", level=0.99),),
+    checks=(earlier, against_descent.part("the integrator")),
+    controls=(earlier.but(what="train", level=0.99), against_descent.but(factor=1.1)),
     expect=SKIPPED,
     gap=GAP,
 )
@@ -69,7 +83,11 @@ collapse = Claim(
         r"= 20$. With two thirds of that decay it is not, and with twice of it training never "
         r"reaches 92 %."
     ),
-    checks=(collapses,),
-    controls=(collapses.but(strength=2 / 3), collapses.but(strength=2.0)),
+    checks=(collapses, descends.part("the integrator")),
+    controls=(
+        collapses.but(strength=2 / 3),
+        collapses.but(strength=2.0),
+        descends.but(factor=1.1),
+    ),
     gap="A net so small that it does not generalise; p = 13 for 97. Flow for gradient descent.",
 )
