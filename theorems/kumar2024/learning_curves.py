@@ -226,7 +226,7 @@ norm_grows = Claim(
     hypotheses=("the output at the start is taken off",),
     checks=(norm_in_iid_runs, norm_of_all_neurons),
     controls=(
-        norm_in_iid_runs.but(scale=40.0),
+        norm_in_iid_runs.but(scale=24.0),
         norm_of_all_neurons.but(scale=40.0),
     ),
     uses=("kumar2024/grokking-curve",),

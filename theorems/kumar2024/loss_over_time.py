@@ -37,10 +37,10 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
-def terms_in_iid_runs(lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0, bend=1.0, speed=1.0):
+def terms_in_iid_runs(lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0, bend=1.0):
     """Order of events and sizes of the terms, each in more than half of all problems."""
     problem = sample(lab, runs, D=D, P=P, N=N, alpha=alpha * scale, eps=eps * bend)
-    run = descend(problem, rate * speed, steps)
+    run = descend(problem, rate, steps)
     power, miss, each = run.power, run.misalignment, torch.arange(runs, device=run.t.device)
     peak = run.t[power.argmax(0)]
     half = crossing(run.t, miss / miss[0], 0.5)
@@ -125,8 +125,8 @@ linear_power_first = Claim(
     hypotheses=("the output at the start is taken off", "P lies between D and D(D+3)/2"),
     checks=(terms_in_iid_runs, terms_of_all_neurons),
     controls=(
-        terms_in_iid_runs.but(scale=LAZY),
-        terms_in_iid_runs.but(bend=20.0, speed=0.1),
+        terms_in_iid_runs.but(scale=LAZY),  # nearer, the order of the events is undecided
+        terms_in_iid_runs.but(bend=5.0),
         terms_of_all_neurons.but(bend=20.0, speed=0.1),
     ),
     uses=("kumar2024/loss-decomposition", "kumar2024/grokking-curve"),

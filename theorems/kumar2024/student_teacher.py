@@ -85,8 +85,8 @@ output_scale = Claim(
     hypotheses=("a point is right below the error theta in the table",),
     checks=(along_alpha, along_alpha_by_autograd),
     controls=(
-        along_alpha.but(small=1.0),
-        along_alpha.but(middle=0.1),
+        along_alpha.but(small=0.6),  # below, the share is too near one half to decide
+        along_alpha.but(middle=0.1),  # in the large network 0.3 takes thrice the time as well
         along_alpha_by_autograd.but(small=1.0),
         along_alpha_by_autograd.but(middle=0.1),
     ),
