@@ -181,10 +181,10 @@ multi_index = Claim(
     ),
     hypotheses=("the output at the start is taken off", "a target that is a sum of squares"),
     checks=(groks, of_all_neurons),
-    controls=(groks.but(more=4), of_all_neurons.but(more=4)),
+    controls=(groks.but(more=3), of_all_neurons.but(more=4)),
     uses=("kumar2024/multi-index-target", "kumar2024/grokking-curve"),
     gap=(
         "The captions of Figures 14 and 15 seem exchanged: the plots of Figure 14 are those of "
-        "Section 15.1. With four times the data the delay is gone. Thresholds ours."
+        "Section 15.1. With three times the data the delay is gone. Thresholds ours."
     ),
 )
