@@ -124,7 +124,10 @@ norm_step_printed = Claim(
         r"t}) \frac{d}{dt} \lVert h \rVert$ until $T_c^-$."
     ),
     hypotheses=("the setting of Theorem 3.4",),
-    checks=(as_printed, path_as_printed),
+    checks=(
+        as_printed.asymptotic("failure at alpha = 1e16 over the allowed error"),
+        path_as_printed,
+    ),
     controls=(
         as_printed.but(factor="mean").must_hold(),
         as_printed.but(rising=True).must_hold(),
@@ -149,7 +152,7 @@ norm_step = Claim(
         r"\rangle$ with the weights $r_i$."
     ),
     hypotheses=("the setting of Theorem 3.4",),
-    checks=(mended, path_mended),
+    checks=(mended.asymptotic("failure at alpha = 1e16 over the allowed error"), path_mended),
     controls=(mended.but(factor="gamma"), path_mended.but(factor="gamma")),
     corrects=("lyu2024/loss-norm-inequality-printed",),
     gap="At (1 - c)/lambda log alpha with c = 1/2, two-layer diagonal nets.",

@@ -161,7 +161,10 @@ residual_printed = Claim(
     title="The residuals at the end of the kernel regime, as printed",
     statement=r"For every $p > 0$: $|f_i(\theta(T_c^-)) - y_i| = O(\alpha^{-2(L-1)})$.",
     hypotheses=(r"square loss, $\lambda = \alpha^{-p}$", "independent features"),
-    checks=(order_as_printed, completion_as_printed),
+    checks=(
+        order_as_printed.asymptotic("scaled residual over its value before"),
+        completion_as_printed.asymptotic("scaled residual over its value before"),
+    ),
     controls=(
         order_as_printed.but(exponent=by_the_bound).must_hold(),
         completion_as_printed.but(exponent=by_the_bound).must_hold(),

@@ -249,7 +249,7 @@ norms = Claim(
     hypotheses=(r"exponential loss, $\lambda = 1 / \alpha$", "separable data"),
     checks=(
         both_bounds.part("the two bounds"),
-        square.part("the order"),
+        square.part("the order").asymptotic("growth of |theta|^2 over its order"),
         sharp_norm.part("the limit").asymptotic("distance of that from 1"),
     ),
     controls=(
@@ -283,7 +283,10 @@ norm_step_printed = Claim(
         r"O((\log\frac{1}{\lambda})^{1/L})$."
     ),
     hypotheses=("the setting of Lemma C.11",),
-    checks=(square_as_printed, bound_as_printed),
+    checks=(
+        square_as_printed.asymptotic("growth of |theta|^2 over its order"),
+        bound_as_printed.asymptotic("growth of 2/lambda L_lambda(0) over its order"),
+    ),
     controls=(
         square_as_printed.but(power=two_over_depth).must_hold(),
         bound_as_printed.but(power=two_over_depth).must_hold(),

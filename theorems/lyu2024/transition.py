@@ -166,7 +166,9 @@ transition_time = Claim(
     hypotheses=(r"$\lambda = \alpha^{-p}$", "separable data", "exponential or logistic loss"),
     checks=(
         offset.asymptotic("offset minus prediction").part("the time of the exit"),
-        by_the_path.part("the time of the exit"),
+        by_the_path.asymptotic("exit minus that of the path, times log").part(
+            "the time of the exit"
+        ),
         width.asymptotic("largest width over smallest").part("the width"),
     ),
     controls=(
