@@ -14,8 +14,8 @@ and m = L / (L-2), ``phi_L(y) = (1 - k y)^-m - (1 + k y)^-m``; phi_L(y) = y + O(
 is solved for ``p = eps^L rho`` while eps > 1, where the net is nearly linear in p, and for rho
 itself afterwards; the start, a layer of width lambda / alpha^(2L-2), in a logarithmic clock that
 turns linear behind it. Everything that overflows stays in exponents: alpha = 1e128 costs about
-twice what alpha = 1e4 does, whose kinks it has sharper. Cost: two products with X for each right-hand side, n^2 d for each of
-the few Jacobians; n^2 for either where the net is linear to double precision.
+twice what alpha = 1e4 does, for sharper kinks. Cost: two products with X for each right-hand side,
+n^2 d for each of the few Jacobians; n^2 for either where the net is linear to double precision.
 """
 
 from __future__ import annotations
