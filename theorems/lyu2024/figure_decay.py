@@ -39,7 +39,7 @@ def earlier(lab, seed, p, h, share, lam, what="test", level=0.5):
 
 
 def draws(lab):
-    return [dict(seed=s) for s in range(lab.pick(smoke=1, quick=2, standard=8))]
+    return [dict(seed=s) for s in range(lab.pick(smoke=1, standard=8))]
 
 
 @check(draws)

@@ -157,7 +157,7 @@ scale = Claim(
     controls=(
         by_scale.but(first=10.0),
         by_scale.but(second=1.0),
-        by_scale.but(strength=6.0),
+        by_scale.but(strength=15.0),
         against_descent.but(factor=1.1),
     ),
     expect=SKIPPED,
