@@ -16,7 +16,7 @@ from theorems.kumar2024._students import DECAY, PAPER, RATE, problem, streams, t
 
 
 def setting(lab):
-    one = {"H": 24, "P": 60, "Q": 150, "steps": 600, "runs": 64}
+    one = {"H": 24, "P": 60, "Q": 150, "steps": 1000, "runs": 72}
     return [lab.pick(smoke=one, standard={"H": 64, "P": 150, "Q": 300, "steps": 1500, "runs": 64})]
 
 
