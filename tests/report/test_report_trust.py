@@ -24,8 +24,8 @@ def test_counts_come_from_the_records(samples) -> None:
         ["– skipped", "1"],
     ]
     evidence = {row[0]: row[1:] for row in rows(text, "## Evidence")}
-    assert evidence["exact"] == ["0", "3", "0", "0", "0"]
-    assert evidence["statistical"] == ["0"] * 5
+    assert evidence["exact"] == ["0", "3", "0", "0", "0", "0"]
+    assert evidence["statistical"] == ["0"] * 6
 
 
 def test_each_decided_claim_stands_under_its_grade(samples) -> None:
