@@ -131,14 +131,13 @@ def _square(data: TrainSet, room: _Room) -> Gradient:
     label = data.target
     row = _shifted(data.c, p)
     order, starts = _by_value(row, p)
-    flat = row.flatten()
 
     def gradient(theta: tuple[Any, ...]) -> tuple[Any, ...]:
         W, V = theta
         z, h = table(W), V.shape[-1]
         vz = room("vz", z, z.shape)
-        torch.index_select(V.reshape(-1, h), 0, flat, out=vz.view(-1, h)).view(z.shape).mul_(z)
-        r = (torch.linalg.vecdot(vz, z) - label).mul_(2 / n)
+        torch.index_select(V.reshape(-1, h), 0, row.flatten(), out=vz.view(-1, h))
+        r = (torch.linalg.vecdot(vz.mul_(z), z) - label).mul_(2 / n)
         s = torch.mul(z, z, out=room("s", z, z.shape)).view(-1, h)
         dV = embedding_bag(order, s, starts, mode="sum", per_sample_weights=r.flatten()[order])
         return fold(vz.mul_(2 * r[..., None]), W), dV.view(V.shape)
@@ -148,17 +147,14 @@ def _square(data: TrainSet, room: _Room) -> Gradient:
 
 def outputs(W: torch.Tensor, V: torch.Tensor, data: TrainSet) -> torch.Tensor:
     """Logits (..., n, p) of the quadratic network at the summands of a train set."""
-    z = _places(data)[0](W)
-    logits: torch.Tensor = (z * z) @ V.mT
-    return logits
+    return _places(data)[0](W).square() @ V.mT
 
 
 def all_outputs(W: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
     """Logits (..., p^2, p) at all pairs, in the order p a + b; 2 p^3 h operations a run."""
     p = V.shape[-2]
     u, w = W.mT[..., :p, :], W.mT[..., p:, :]
-    z = (u[..., :, None, :] + w[..., None, :, :]).flatten(-3, -2)
-    return z.square_() @ V.mT
+    return (u[..., :, None, :] + w[..., None, :, :]).flatten(-3, -2).square_() @ V.mT
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,13 +213,16 @@ class _Room:
     """
 
     def __init__(self) -> None:
-        self._held: dict[str, torch.Tensor] = {}
+        self._held: dict[Any, torch.Tensor] = {}
 
     def __call__(self, name: str, like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        size, held = math.prod(shape), self._held.get(name)
-        if held is None or len(held) < size or held.dtype != like.dtype:
-            held = self._held[name] = like.new_empty(size)
-        return held[:size].view(shape)
+        key = name, shape, like.dtype
+        if key not in self._held:  # cutting a view costs as much as a pass over a small array
+            size, held = math.prod(shape), self._held.get(name)
+            if held is None or len(held) < size or held.dtype != like.dtype:
+                held = self._held[name] = like.new_empty(size)
+            self._held[key] = held[:size].view(shape)
+        return self._held[key]
 
 
 def _by_groups(
@@ -261,7 +260,7 @@ def _by_groups(
 
 def _places(
     data: TrainSet, room: _Room | None = None
-) -> tuple[Callable[[Any], Any], Callable[[Any, Any], Any]]:
+) -> tuple[Callable[[Any], torch.Tensor], Callable[[Any, Any], Any]]:
     """Gather rows of W into z (..., n, h), and add rows of (..., n, h) up into the shape of W."""
     p = data.p
     first, second = (_shifted(x, 2 * p).flatten() for x in (data.a, data.b + p))
@@ -270,7 +269,7 @@ def _places(
     runs, count = data.a.shape[:-1], data.a.numel()
     order = order % count
 
-    def table(W: Any) -> Any:
+    def table(W: Any) -> torch.Tensor:
         rows = W.mT.reshape(-1, W.shape[-2])
         if not runs or room is None:  # one pass, into fresh memory
             return embedding_bag(pairs, rows, mode="sum").view(*runs, data.n, -1)
