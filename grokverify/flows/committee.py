@@ -191,12 +191,12 @@ def descend(
 def _chunks(problem: Problem) -> Iterator[slice]:
     """Parts of the batch that fit the cache and the memory, cut at data sets or inside each."""
     B, P, _ = problem.X.shape
-    k, most = copies(problem.X), max(1, _CHUNK // (P * problem.Z.shape[-2]))
+    k, each = copies(problem.X), bytes_each(problem)
+    most = max(1, _CHUNK // (P * problem.Z.shape[-2]))
     span, most = (B, most - most % k) if most >= k else (k, most)
     if problem.X.is_cuda:
         span, most = B, 0
     for first in range(0, B, span):
-        each = bytes_each(problem)
         for some in chunks(span, each, problem.memory, problem.X.device, most):
             yield slice(first + some.start, first + some.stop)
 

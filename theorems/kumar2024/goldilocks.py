@@ -234,7 +234,7 @@ momentum = Claim(
         r"$0.2 \langle y^2 \rangle$ at more than $1.5$ times the time of the train loss, and the "
         r"train loss is not monotone."
     ),
-    hypotheses=("the output at the start is taken off",),
+    hypotheses=("the output at the start is taken off", "the rate grows in proportion to D"),
     checks=(with_momentum, momentum_of_all_neurons),
     controls=(
         with_momentum.but(scale=100.0),

@@ -136,8 +136,7 @@ linearised_student = Claim(
     uses=("kumar2024/student-teacher-alpha",),
     gap=(
         "Sizes, samples, optimiser's settings and thresholds are ours: the figure has two curves. "
-        "How far the two part falls with the width (median ratio 1.56 at H = 24, 1.26 at H = 48 on "
-        "60 samples) and a student that starts at its teacher's scale is closer as well. The "
-        "transformer of panel (c) is not run."
+        "How far the two part falls with the width, and with a student that starts at the scale of "
+        "its teacher. The transformer of panel (c) is not run."
     ),
 )
