@@ -8,7 +8,7 @@ WORKERS ?= 2
 .PHONY: verify test faults theorems lint env bench docs reference trust clean
 
 verify: env
-	OMP_NUM_THREADS=1 $(BIN)/grokverify run --profile quick --workers $(WORKERS) --out reports/latest
+	OMP_NUM_THREADS=1 $(BIN)/grokverify run --profile quick --workers $(WORKERS)
 	$(BIN)/grokverify audit reports/latest/records.jsonl
 
 test: env lint

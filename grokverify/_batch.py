@@ -17,14 +17,14 @@ from types import FrameType
 import filelock
 
 from grokverify import _isolate, executors, ledger, records
+from grokverify._folder import Folder, module_of
 from grokverify._lab import Lab
-from grokverify._machine import describe
 from grokverify._ongoing import Job
 from grokverify._progress import Progress
 from grokverify._run import find, perform, run
-from grokverify._text import counts, durations, line, safe, table
+from grokverify._text import counts, durations, line, table
 from grokverify._verdict import Record, Verdict
-from grokverify._verify import STARTED, failed, source_hash, started
+from grokverify._verify import failed, started
 from grokverify.cli._base import DIFFERS, ERROR, OK, UNDECIDED, Usage, nearest
 
 PARTS = 8  # blocks for each worker: the last cases of a list are the dearest, and cut finest
@@ -52,11 +52,15 @@ class Batch:
     timeout: float | None = None
     isolate: bool = True
     resume: bool = False
+    strict: bool = True  # refuse to replace records of claims outside the selection
     split: str = "auto"
     durations: int = 0
     ids: dict[str, str] = field(default_factory=dict)  # reference -> claim id
     costs: dict[str, str] = field(default_factory=dict)  # reference -> cost class of the ledger
     done: list[Record] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.folder = Folder(self.out)
 
     def go(self) -> int:
         if self.workers < 1:
@@ -76,10 +80,10 @@ class Batch:
             return self._cannot_write(e)
 
     def _locked(self, refs: list[str], start: float) -> int:
-        order = {ref: k for k, ref in enumerate(refs)}
-        finished = self._finished(refs) if self.resume else []
+        finished = self._receive(refs)
         try:
-            records.write(self._partial, [*self.done, *finished], closed=False)
+            first = [*self.folder.kept, *self.done, *finished]
+            records.write(self.folder.partial, first, closed=False)
         except OSError as e:
             return self._cannot_write(e)
         self.done += finished
@@ -94,7 +98,7 @@ class Batch:
                 for record in self._verify(todo):
                     record = self._as_listed(record)
                     self.done.append(record)
-                    records.append(self._partial, record)
+                    records.append(self.folder.partial, record)
                     told = f"[{len(self.done):>3}/{len(refs)}] {line(record, colour=_colour())}"
                     progress.finished(record.ref, record.seconds, told)
         except _Terminated:
@@ -109,7 +113,6 @@ class Batch:
             return ERROR
         finally:
             signal.signal(signal.SIGTERM, previous)
-        self.done.sort(key=lambda r: (order.get(r.ref, len(order)), r.claim))
         return self._close(time.perf_counter() - start)
 
     def _as_listed(self, record: Record) -> Record:
@@ -122,19 +125,14 @@ class Batch:
 
     def _last_time(self) -> dict[str, float]:
         """Seconds that each claim took in the earlier run of this folder, for the progress line."""
-        path = self.out / "records.jsonl"
-        if not (sys.stderr.isatty() and path.is_file()):
+        if not sys.stderr.isatty():
             return {}
-        earlier = [r for r in records.read(path)[0] if r.lab.get("profile") == self.lab.profile]
-        return {r.ref: r.seconds for r in earlier}
-
-    @property
-    def _partial(self) -> Path:
-        return self.out / "records.partial.jsonl"
+        same = (r for r in self.folder.earlier if r.lab.get("profile") == self.lab.profile)
+        return {r.ref: r.seconds for r in same}
 
     def _kept(self) -> str:
         return (
-            f"{len(self.done)} finished records are in {self._partial}. "
+            f"{len(self.done)} finished records are in {self.folder.partial}. "
             "The same command with --resume goes on from there."
         )
 
@@ -190,37 +188,26 @@ class Batch:
                 raise Usage(f"no claim, item or paper is called {word!r}.{nearest(word, [*known])}")
             yield from known.get(word, [word])
 
-    def _finished(self, refs: list[str]) -> list[Record]:
-        """Records of an earlier run that this run would only repeat."""
-        found: dict[str, Record] = {}
-        for path in (self.out / "records.jsonl", self._partial):
-            if path.is_file():
-                kept, problems = records.read(path)
-                found |= {record.ref: record for record in kept}
-                for problem in problems:
-                    print(f"grokverify: {safe(problem)}", file=sys.stderr)
-        for record in found.values():
-            if record.reason == STARTED:
-                print(f"under way when the last run ended: {safe(record.claim, 90)}")
-        return [found[ref] for ref in refs if ref in found and self._still_good(found[ref])]
-
-    def _still_good(self, record: Record) -> bool:
-        try:
-            ((_, claim),) = find(record.ref).items()
-        except Exception:
-            return False
-        here = describe(self.lab.device)
-        device = str(record.lab["device"])
-        if device.split(":")[0] == self.lab.device.split(":")[0]:
-            device = self.lab.device  # one of several of a kind
-        wanted = {**record.lab, "device": device, "path": self.lab.path, "memory": self.lab.memory}
-        return (
-            record.verdict is not Verdict.ERROR
-            and record.claim == claim.id
-            and record.source_sha256 == source_hash(claim)
-            and Lab(**wanted) == self.lab
-            and all(record.machine.get(k) == here[k] for k in ("library", "torch", "python"))
-        )
+    def _receive(self, refs: list[str]) -> list[Record]:
+        """Settle what becomes of the records of an earlier run; those that need no other run."""
+        self.folder.read(tell=self.resume)
+        selected = {*refs, *self.ids.values(), *self.what}
+        # A module that was searched whole has no other claims than those found in it; one that
+        # cannot be imported may have them still.
+        broken = {r.ref for r in self.done} if self.resume else set()
+        whole = {*self.what} - broken if self.what else {module_of(ref) for ref in refs}
+        outside = [
+            r
+            for r in self.folder.earlier
+            if not selected & {r.claim, r.ref} and module_of(r.ref) not in whole
+        ]
+        if self.resume:
+            self.folder.keep(outside, self.lab)
+            return self.folder.still_good(refs, self.lab)
+        if self.strict and (why := self.folder.crowded(outside)):
+            raise Usage(why)
+        self.folder.put_aside(outside)
+        return []
 
     def _verify(self, refs: list[str]) -> Iterator[Record]:
         if not refs:
@@ -240,7 +227,7 @@ class Batch:
                 at_once=self.workers,
                 parts=parts,
                 ids=self.ids,
-                groups={ref: f"{self.costs.get(ref)} {ref.partition(':')[0]}" for ref in refs},
+                groups={ref: f"{self.costs.get(ref)} {module_of(ref)}" for ref in refs},
                 started=self._started,
             )
         finally:
@@ -253,7 +240,7 @@ class Batch:
 
     def _started(self, ref: str, lab: Lab) -> None:
         """Written ahead: if the run dies, its records name the claims that were under way."""
-        records.append(self._partial, started(ref, lab, claim=self.ids.get(ref, "")))
+        records.append(self.folder.partial, started(ref, lab, claim=self.ids.get(ref, "")))
 
     def _executor(self) -> Executor:
         try:
@@ -264,13 +251,19 @@ class Batch:
     def _close(self, seconds: float) -> int:
         from grokverify.report import render
 
-        path, page = self.out / "records.jsonl", self.out / "index.html"
+        path, page = self.folder.records, self.out / "index.html"
+        every = [*self.done, *self.folder.kept]
+        listed = [*self.costs, *self.ids] if self.folder.kept else [*self.ids]
+        order = {ref: k for k, ref in enumerate(dict.fromkeys(listed))}
+        every.sort(key=lambda r: (order.get(r.ref, len(order)), r.claim))
         try:
-            records.write(path, self.done)
-            records.write_text(page, render(self.done))
-            self._partial.unlink(missing_ok=True)
+            records.write(path, every)
+            records.write_text(page, render(every))
+            self.folder.partial.unlink(missing_ok=True)
         except OSError as e:
-            print(f"grokverify: {e}. Finished records are in {self._partial}.", file=sys.stderr)
+            print(
+                f"grokverify: {e}. Finished records are in {self.folder.partial}.", file=sys.stderr
+            )
             return ERROR
         surprises = [r for r in self.done if not r.as_expected]
         if surprises:

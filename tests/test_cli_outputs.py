@@ -73,7 +73,7 @@ def test_new_never_overwrites_and_says_why(made, capsys, name, told):
 def test_names_of_files_make_sound_ids(made, capsys):
     for name in ("Größe 7.py", "_-_.py", "a" * 150 + ".py"):
         assert main(["new", name]) == 0
-        words = ["run", name, "--no-isolate", "--profile", "smoke", "--out", "named"]
+        words = ["run", name, "--no-isolate", "--profile", "smoke", "--out", f"{name}.d"]
         assert main(words) == 0, capsys.readouterr()
 
 

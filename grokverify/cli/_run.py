@@ -16,7 +16,7 @@ def add(command: Command) -> None:
         "what", nargs="*", help="claims, items or papers by id, module, module:name, or file.py"
     )
     running.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
-    running.add_argument("--out", default=LATEST, help="folder for records and report")
+    running.add_argument("--out", help=f"folder for records and report; {LATEST}")
     running.add_argument("--timeout", type=float, help="seconds for one claim; none by default")
     running.add_argument("--resume", action="store_true", help="keep what is still good in --out")
     running.add_argument("--no-isolate", action="store_true", help="run in this very process")
@@ -38,11 +38,12 @@ def _run(args: argparse.Namespace) -> int:
         what=args.what,
         lab=lab(args),
         workers=args.workers,
-        out=Path(args.out),
+        out=Path(args.out or LATEST),
         executor=args.executor,
         timeout=args.timeout,
         isolate=not args.no_isolate,
         resume=args.resume,
+        strict=args.out is not None,
         split=args.split,
         durations=args.durations,
     ).go()

@@ -19,6 +19,7 @@ FRONTS |= {
     "_child",
     "_devices",
     "_doctor",
+    "_folder",
     "_grid",
     "_isolate",
     "_progress",
