@@ -13,6 +13,7 @@ run; each run has its own train set, all of one size. Keep W as ``stored(W)``.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -86,8 +87,7 @@ def cross_entropy_gradient(data: TrainSet, *, memory: int | None = None) -> Grad
     """The gradient of the mean cross-entropy of ``V (W (e_a, e_b))^2`` against the labels c.
 
     With ``E = softmax(logits) - 1[c]``: dV is ``E' z^2 / n``, dW adds ``2 z (E V) / n`` up by a and
-    by p + b. Logits are kept as (p, n), one class a row: at p = 23 the product that makes them is
-    twice as fast that way round, and so is the softmax.
+    by p + b. Logits are (p, n), one class a row: at p = 23 twice as fast as (n, p).
 
     Args:
         memory: bytes for the arrays of (n, h) and (n, p) numbers; runs are taken in groups that
@@ -99,18 +99,25 @@ def cross_entropy_gradient(data: TrainSet, *, memory: int | None = None) -> Grad
 def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
     p, n = data.p, data.n
     table, fold = _places(data, room)
-    column = torch.arange(n, device=data.a.device)
-    flat = (_shifted(data.c, p) * n + column).flatten()
+    flat = (_shifted(data.c, p) * n + torch.arange(n, device=data.a.device)).flatten()
+
+    @functools.cache
+    def arrays(h: int, dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
+        like = torch.empty(0, dtype=dtype, device=data.a.device)
+        s = room("s", like, (*data.a.shape, h))
+        logits = room("logits", like, (*data.a.shape[:-1], p, n))
+        return s, s.mT, logits, logits.mT, logits.view(-1), like.new_full(flat.shape, -1)
 
     def gradient(theta: tuple[Any, ...]) -> tuple[Any, ...]:
         W, V = theta
         z = table(W)
-        s = torch.mul(z, z, out=room("s", z, z.shape))
-        logits = torch.matmul(V, s.mT, out=room("logits", z, (*V.shape[:-1], n)))
-        residual = torch.softmax(logits, -2, out=logits)
-        residual.view(-1).index_add_(0, flat, room("minus", z, flat.shape).fill_(-1))
+        s, across, residual, down, entries, minus = arrays(z.shape[-1], z.dtype)
+        torch.mul(z, z, out=s)
+        (torch.mm if V.ndim == 2 else torch.bmm)(V, across, out=residual)
+        torch.softmax(residual, -2, out=residual)
+        entries.index_add_(0, flat, minus)
         dV = _product(V, residual, s, 1 / n)
-        d = _product(s, residual.mT, V, 2 / n, out=s).mul_(z)
+        d = _product(s, down, V, 2 / n, out=s).mul_(z)
         return fold(d, W), dV
 
     return gradient
@@ -119,8 +126,7 @@ def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
 def square_gradient(data: TrainSet, *, memory: int | None = None) -> Gradient:
     """The gradient of the mean of ``(g(W, V; (a, b, c)) - y)^2``, y = p 1[a + b = c] as a rule.
 
-    Args:
-        memory: as for ``cross_entropy_gradient``.
+    ``memory`` is as for ``cross_entropy_gradient``.
     """
     return _by_groups(data, _square, memory)
 
@@ -206,23 +212,16 @@ def _product(like: Any, left: Any, right: Any, factor: float, *, out: Any = None
 
 
 class _Room:
-    """Memory for intermediate arrays, kept from step to step, and shared by groups of runs.
-
-    A megabyte that is freed goes back to the operating system, and getting it again costs a page
-    fault for every 4 KB: more than the arithmetic done on it.
-    """
+    """Memory kept from step to step, by all groups of runs: freed pages cost faults to get back."""
 
     def __init__(self) -> None:
-        self._held: dict[Any, torch.Tensor] = {}
+        self._held: dict[str, torch.Tensor] = {}
 
     def __call__(self, name: str, like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-        key = name, shape, like.dtype
-        if key not in self._held:  # cutting a view costs as much as a pass over a small array
-            size, held = math.prod(shape), self._held.get(name)
-            if held is None or len(held) < size or held.dtype != like.dtype:
-                held = self._held[name] = like.new_empty(size)
-            self._held[key] = held[:size].view(shape)
-        return self._held[key]
+        size, held = math.prod(shape), self._held.get(name)
+        if held is None or len(held) < size or held.dtype != like.dtype:
+            held = self._held[name] = like.new_empty(size)
+        return held[:size].view(shape)
 
 
 def _by_groups(
@@ -264,15 +263,16 @@ def _places(
     """Gather rows of W into z (..., n, h), and add rows of (..., n, h) up into the shape of W."""
     p = data.p
     first, second = (_shifted(x, 2 * p).flatten() for x in (data.a, data.b + p))
-    pairs = torch.stack([first, second], 1)
+    pairs = torch.stack([first, second], 1).flatten()
+    begins = torch.arange(0, len(pairs), 2, device=pairs.device)
     order, starts = _by_value(torch.cat([first, second]), 2 * p)
     runs, count = data.a.shape[:-1], data.a.numel()
     order = order % count
 
     def table(W: Any) -> torch.Tensor:
         rows = W.mT.reshape(-1, W.shape[-2])
-        if not runs or room is None:  # one pass, into fresh memory
-            return embedding_bag(pairs, rows, mode="sum").view(*runs, data.n, -1)
+        if room is None or count * W.shape[-2] * W.element_size() <= _CACHE:  # malloc keeps it
+            return embedding_bag(pairs, rows, begins, mode="sum").view(*runs, data.n, -1)
         z, other = (room(name, W, (count, W.shape[-2])) for name in ("z", "s"))
         torch.index_select(rows, 0, first, out=z)
         return z.add_(torch.index_select(rows, 0, second, out=other)).view(*runs, data.n, -1)

@@ -139,9 +139,9 @@ def test_step_beside_an_eager_loop(benchmark, p, h, n, steps):
 def test_runs_together(benchmark, p, h, n, steps, runs):
     """The gain is what a step costs beside its arithmetic: calls, and what fits the cache.
 
-    At p = 23 one run takes 146 us a step, of which 63 are its three products, 34 passes over memory
+    At p = 23 one run takes 125 us a step, of which 63 are its three products, 25 passes over memory
     and the rest calls of Python and torch; only the last is shared, so that no number of runs gains
-    more than 1.5. At p = 97 nothing is left to share.
+    more than 125 / 88 = 1.4. At p = 97 nothing is left to share.
     """
     W, V, data = setting(p, h, n, runs)
     steps = max(2, steps // runs)
