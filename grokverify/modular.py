@@ -24,7 +24,7 @@ from torch.nn.functional import embedding_bag
 
 from grokverify.memory import chunks
 
-_CACHE = 2**21  # bytes of one (runs, n, h) array that stay close to the processor
+_CACHE = 3 * 2**19  # bytes of a (runs, n, h) array that stay near the processor, and in malloc
 
 Gradient = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 
@@ -33,7 +33,7 @@ Gradient = Callable[[tuple[Any, ...]], tuple[Any, ...]]
 class TrainSet:
     """n examples for each of R runs: (R, n) or (n,) summands a, b and labels c, int64.
 
-    For regression c is an input, and y (of the same shape) its label, p 1[a + b = c] if left out.
+    For regression c is an input, and y, shaped alike, its label: p 1[a + b = c] if left out.
     """
 
     p: int
@@ -61,10 +61,10 @@ class TrainSet:
         """The labels of the regression task."""
         return self.p * ((self.a + self.b) % self.p == self.c) if self.y is None else self.y
 
-    def of(self, runs: slice) -> TrainSet:
-        """The train sets of some of the runs."""
-        y = None if self.y is None else self.y[runs]
-        return TrainSet(self.p, self.a[runs], self.b[runs], self.c[runs], y)
+    def of(self, part: slice | tuple[slice, ...]) -> TrainSet:
+        """Some of the runs, and some of the examples of each."""
+        y = None if self.y is None else self.y[part]
+        return TrainSet(self.p, self.a[part], self.b[part], self.c[part], y)
 
 
 def sums(p: int, chosen: torch.Tensor) -> TrainSet:
@@ -96,9 +96,9 @@ def cross_entropy_gradient(data: TrainSet, *, memory: int | None = None) -> Grad
     return _by_groups(data, _cross_entropy, memory)
 
 
-def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
+def _cross_entropy(data: TrainSet, whole: int, room: _Room) -> Gradient:
     p, n = data.p, data.n
-    table, fold = _places(data, room)
+    table, fold = _places(data)
     flat = (_shifted(data.c, p) * n + torch.arange(n, device=data.a.device)).flatten()
 
     @functools.cache
@@ -116,8 +116,8 @@ def _cross_entropy(data: TrainSet, room: _Room) -> Gradient:
         (torch.mm if V.ndim == 2 else torch.bmm)(V, across, out=residual)
         torch.softmax(residual, -2, out=residual)
         entries.index_add_(0, flat, minus)
-        dV = _product(V, residual, s, 1 / n)
-        d = _product(s, down, V, 2 / n, out=s).mul_(z)
+        dV = _product(V, residual, s, 1 / whole)
+        d = _product(s, down, V, 2 / whole, out=s).mul_(z)
         return fold(d, W), dV
 
     return gradient
@@ -131,19 +131,17 @@ def square_gradient(data: TrainSet, *, memory: int | None = None) -> Gradient:
     return _by_groups(data, _square, memory)
 
 
-def _square(data: TrainSet, room: _Room) -> Gradient:
-    p, n = data.p, data.n
-    table, fold = _places(data, room)
-    label = data.target
-    row = _shifted(data.c, p)
-    order, starts = _by_value(row, p)
+def _square(data: TrainSet, whole: int, room: _Room) -> Gradient:
+    table, fold = _places(data)
+    label, row = data.target, _shifted(data.c, data.p)
+    order, starts = _by_value(row, data.p)
 
     def gradient(theta: tuple[Any, ...]) -> tuple[Any, ...]:
         W, V = theta
         z, h = table(W), V.shape[-1]
         vz = room("vz", z, z.shape)
         torch.index_select(V.reshape(-1, h), 0, row.flatten(), out=vz.view(-1, h))
-        r = (torch.linalg.vecdot(vz.mul_(z), z) - label).mul_(2 / n)
+        r = (torch.linalg.vecdot(vz.mul_(z), z) - label).mul_(2 / whole)
         s = torch.mul(z, z, out=room("s", z, z.shape)).view(-1, h)
         dV = embedding_bag(order, s, starts, mode="sum", per_sample_weights=r.flatten()[order])
         return fold(vz.mul_(2 * r[..., None]), W), dV.view(V.shape)
@@ -225,41 +223,48 @@ class _Room:
 
 
 def _by_groups(
-    data: TrainSet, make: Callable[[TrainSet, _Room], Gradient], memory: int | None
+    data: TrainSet, make: Callable[[TrainSet, int, _Room], Gradient], memory: int | None
 ) -> Gradient:
     """The gradient that ``make`` makes, in groups of runs that fit the memory, and a CPU's cache.
 
-    Groups are of one size, but for the last: a small remainder would be all overhead.
+    Groups are of one size, but for the last: a small remainder would be all overhead. Where one run
+    alone does not fit the cache, its examples are cut, and the gradient is a sum over blocks.
     """
-    room = _Room()
-    if data.a.ndim == 1:
-        return make(data, room)
-    parts: dict[tuple[int, int], tuple[tuple[slice, Gradient], ...]] = {}
+    room, batch = _Room(), data.a.ndim == 2
+    parts: dict[tuple[int, int], list[tuple[slice, list[Gradient]]]] = {}
 
-    def cut(runs: int, one: int) -> tuple[tuple[slice, Gradient], ...]:
-        held = 4 * one  # (n, h) numbers: z, its square, what goes back, logits or sorted rows
+    def cut(runs: int, one: int) -> list[tuple[slice, list[Gradient]]]:
+        blocks = 1 if data.a.is_cuda else math.ceil(one / _CACHE)
+        rows = list(chunks(data.n, 1, None, most=math.ceil(data.n / blocks)))
         most = 0 if data.a.is_cuda else max(1, _CACHE // one)
-        count = len(list(chunks(runs, held, memory, data.a.device, most)))
-        size = math.ceil(runs / count)
-        cuts = [slice(i, i + size) for i in range(0, runs, size)]
-        return tuple((c, make(data.of(c), room)) for c in cuts)
+        held = 4 * one // blocks  # z, its square, what goes back, logits
+        groups = len(list(chunks(runs, held, memory, data.a.device, most)))
+        return [
+            (c, [make(data.of((c, i) if batch else i), data.n, room) for i in rows])
+            for c in chunks(runs, 1, None, most=math.ceil(runs / groups))
+        ]
 
     def grouped(theta: tuple[Any, ...]) -> tuple[Any, ...]:
         W, V = theta
-        key = len(W), data.n * W.shape[-2] * W.element_size()
+        key = len(V) if batch else 1, data.n * W.shape[-2] * W.element_size()
         if key not in parts:  # once: free memory of a device changes from step to step
             parts[key] = cut(*key)
-        if len(parts[key]) == 1:
-            return parts[key][0][1](theta)
-        found = [part((W[c], V[c])) for c, part in parts[key]]
+        found = []
+        for c, (first, *others) in parts[key]:
+            own = theta if len(parts[key]) == 1 else (W[c], V[c])
+            dW, dV = first(own)
+            for more in (part(own) for part in others):
+                dW.mT.add_(more[0].mT)
+                dV.add_(more[1])
+            found.append((dW, dV))
+        if len(found) == 1:
+            return found[0]
         return stored(torch.cat([dW.mT for dW, _ in found]).mT), torch.cat([dV for _, dV in found])
 
     return grouped
 
 
-def _places(
-    data: TrainSet, room: _Room | None = None
-) -> tuple[Callable[[Any], torch.Tensor], Callable[[Any, Any], Any]]:
+def _places(data: TrainSet) -> tuple[Callable[[Any], torch.Tensor], Callable[[Any, Any], Any]]:
     """Gather rows of W into z (..., n, h), and add rows of (..., n, h) up into the shape of W."""
     p = data.p
     first, second = (_shifted(x, 2 * p).flatten() for x in (data.a, data.b + p))
@@ -271,11 +276,7 @@ def _places(
 
     def table(W: Any) -> torch.Tensor:
         rows = W.mT.reshape(-1, W.shape[-2])
-        if room is None or count * W.shape[-2] * W.element_size() <= _CACHE:  # malloc keeps it
-            return embedding_bag(pairs, rows, begins, mode="sum").view(*runs, data.n, -1)
-        z, other = (room(name, W, (count, W.shape[-2])) for name in ("z", "s"))
-        torch.index_select(rows, 0, first, out=z)
-        return z.add_(torch.index_select(rows, 0, second, out=other)).view(*runs, data.n, -1)
+        return embedding_bag(pairs, rows, begins, mode="sum").view(*runs, data.n, -1)
 
     def fold(d: Any, W: Any) -> Any:
         return embedding_bag(order, d.view(count, -1), starts, mode="sum").view(*runs, 2 * p, -1).mT

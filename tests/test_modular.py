@@ -48,7 +48,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "make", "of", "N", "n"), CASES)
-def test_gradient_of_one_run(kind, make, of, N, n):
+@pytest.mark.parametrize("share", [0.2, 1])  # of the examples that fit one block
+def test_gradient_of_one_run(monkeypatch, share, kind, make, of, N, n):
+    monkeypatch.setattr(modular, "_CACHE", int(share * n * H * 8))
     data = of(P, LAB.subset("x", N, n))
     W, V = theta()
     for _ in range(2):  # the second call works in memory that the first has used
@@ -59,9 +61,9 @@ def test_gradient_of_one_run(kind, make, of, N, n):
 
 
 @pytest.mark.parametrize(("kind", "make", "of", "N", "n"), CASES)
-@pytest.mark.parametrize("most", [1, 2, R])  # runs of a group; with 2 the last has one run
+@pytest.mark.parametrize("most", [0.3, 1, 2, R])  # runs of a group; with 2 the last has one run
 def test_gradient_of_many_runs(monkeypatch, most, kind, make, of, N, n):
-    monkeypatch.setattr(modular, "_CACHE", most * n * H * 8)
+    monkeypatch.setattr(modular, "_CACHE", int(most * n * H * 8))
     chosen = torch.stack([LAB.subset(f"x{r}", N, n) for r in range(R)])
     data = of(P, chosen)
     W, V = theta(R)
@@ -80,7 +82,7 @@ def test_groups_are_of_nearly_one_size(monkeypatch):
     monkeypatch.setattr(modular, "_CACHE", 7)  # seven runs of one byte would fit
     plain = lambda theta: theta  # noqa: E731
     data = sums(P, torch.zeros(16, 1, dtype=torch.int64))
-    modular._by_groups(data, lambda part, room: sizes.append(len(part.a)) or plain, None)(
+    modular._by_groups(data, lambda part, n, room: sizes.append(len(part.a)) or plain, None)(
         (torch.zeros(16, 1, 2, dtype=torch.int8), torch.zeros(16, 1, 1))
     )
     assert sizes == [6, 6, 4]
