@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: verify test faults theorems lint env bench docs reference trust clean
+.PHONY: verify test faults kills theorems lint env bench docs reference trust clean
 
 verify: env
 	OMP_NUM_THREADS=1 $(BIN)/grokverify run --profile quick --workers $(WORKERS)
@@ -16,6 +16,11 @@ test: env lint
 
 faults: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests -m fault
+
+# Every claim at quick three times: in peace, then with a worker killed a minute, on two engines.
+EVERY ?= 60
+kills: env
+	OMP_NUM_THREADS=1 $(BIN)/python tests/kills.py --every $(EVERY) --workers $(WORKERS)
 
 theorems: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) -m theorem --theorem-profile quick theorems

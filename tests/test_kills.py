@@ -1,15 +1,12 @@
 """Workers killed at random while a run goes on: the records are those of an undisturbed run."""
 
 import json
-import os
-import random
-import signal
-import subprocess
 import sys
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from kills import ENGINES, differences, disturbed, main
 
 from grokverify import Lab, find, records, verify_ref
 from grokverify.records import to_json
@@ -48,24 +45,6 @@ def timeless(record):
     return {key: body[key] for key in body if key not in ("machine", "seal")}
 
 
-def workers_of(pid):
-    """The processes below this one that work for it: children that verify, and dask's workers."""
-    parents, words = {}, {}
-    for place in Path("/proc").glob("[0-9]*"):
-        try:
-            state, parent = (place / "stat").read_text().rpartition(")")[2].split()[:2]
-            told = (place / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue
-        if state != "Z":
-            parents[int(place.name)], words[int(place.name)] = int(parent), told
-    below = {pid}
-    while more := {p for p, parent in parents.items() if parent in below} - below:
-        below |= more
-    kinds = ("grokverify._child", "spawn_main")
-    return [p for p in below - {pid} if any(kind in words[p] for kind in kinds)]
-
-
 @pytest.fixture
 def undisturbed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -73,25 +52,11 @@ def undisturbed(tmp_path, monkeypatch):
     return {r.claim: timeless(r) for r in (verify_ref(ref, Lab()) for ref in find("claims.py"))}
 
 
-def disturbed(name, seconds, *words):
-    """A run in which a random worker is killed every few seconds, once there is a new record.
-
-    Without the second condition a loaded machine could not start a worker between two kills.
-    """
+def run(name, seconds, *words):
     command = [sys.executable, "-m", "grokverify", "run", "claims.py", "--workers", "2", "--out"]
     command += [name, "--executor", f"grokverify.executors:{name}", *words]
-    chance, kills = random.Random(0), 0
-    with open("output", "w") as output:
-        run = subprocess.Popen(command, stdout=output, stderr=output)
-        following, size = time.monotonic() + seconds, 0
-        while run.poll() is None:
-            time.sleep(0.1)
-            grown = Path("output").stat().st_size > size
-            if grown and time.monotonic() > following and (found := workers_of(run.pid)):
-                os.kill(chance.choice(sorted(found)), signal.SIGKILL)
-                kills, following = kills + 1, time.monotonic() + seconds
-                size = Path("output").stat().st_size
-    assert run.returncode == 0, Path("output").read_text()
+    code, kills = disturbed(command, Path("output"), seconds)
+    assert code == 0, Path("output").read_text()
     found, problems = records.read(f"{name}/records.jsonl")
     assert not problems
     return {r.claim: timeless(r) for r in found}, kills
@@ -104,7 +69,7 @@ def disturbed(name, seconds, *words):
 def test_killing_workers_changes_no_record(undisturbed, name, split):
     if name.startswith("dask"):
         pytest.importorskip("distributed")
-    found, kills = disturbed(name, 5.0, "--split", split)
+    found, kills = run(name, 5.0, "--split", split)
     assert kills, "the run was over before anything was killed"
     assert found == undisturbed
 
@@ -116,5 +81,32 @@ def test_killing_workers_changes_no_record(undisturbed, name, split):
 def test_any_number_of_workers_gives_the_serial_records(undisturbed, name, workers):
     if name.startswith("dask"):
         pytest.importorskip("distributed")
-    found, _ = disturbed(name, 1e9, "--split", "always", "--workers", str(workers))
+    found, _ = run(name, 1e9, "--split", "always", "--workers", str(workers))
     assert found == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.fault(4)
+def test_killing_workers_changes_no_record_of_a_paper(tmp_path, capsys):
+    """What ``make kills`` does with every claim, here with three, and a kill every five seconds."""
+    pytest.importorskip("distributed")
+    names = ("trace-learnt-at-order-d", "delay-over-alpha-and-epsilon", "alignment-of-data")
+    words = [*(f"kumar2024/{name}" for name in names), "--profile", "smoke", "--every", "5"]
+    code = main([*words, "--out", str(tmp_path)])
+    told = capsys.readouterr().out
+    assert code == 0, told
+    assert told.count("workers killed, 0 differences") == len(ENGINES)
+
+
+def test_what_a_killed_run_changes_is_told(undisturbed):
+    whole = [verify_ref(ref, Lab()) for ref in find("claims.py")]
+    records.write("one.jsonl", whole)
+    (false,) = [r for r in whole if r.claim == "t/false"]
+    rest = [replace(r, seconds=9.0) for r in whole if r is not false]
+    records.write("two.jsonl", [*rest, false])
+    assert differences("one.jsonl", "two.jsonl") == []
+    other = replace(false.checks[0], witness={"n": 7})
+    records.write("two.jsonl", [*rest[1:], replace(false, checks=(other,))])
+    found = differences("one.jsonl", "two.jsonl")
+    assert found[0] == f"{rest[0].claim}: removed"
+    assert found[1:] == ["t/false.checks[0].witness.n: 6 7"]
