@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from grokverify._proved import Proof, Proved
+from grokverify.worked import Worked
 
 HAIR = Fraction(1, 10**12)  # of a float bound: it may be rounded by as much where it is computed
 Number = int | float | Fraction  # Python compares these exactly, also across types
@@ -152,7 +153,8 @@ class Row:
 def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
     """A number known exactly: an int or a Fraction (sympy and numpy integers are converted).
 
-    An int that a tool of ``linalg`` proved keeps its certificate.
+    An int that a tool of ``linalg`` proved keeps its certificate, as does a number that was worked
+    out from what is ``given``.
 
     Raises:
         TypeError: the value is a float, which is never exact.
@@ -163,8 +165,7 @@ def exact(name: str, value: Any, *, unit: str = "") -> Measurement:
             f"exact({name!r}, {number!r}) was given a float. A float carries rounding error: pass "
             "an int or a Fraction, or use approx(name, value, radius) for an empirical number."
         )
-    proof = value.proof if isinstance(value, Proved) else None
-    return Measurement(name, number, number, Grade.EXACT, unit=unit, proof=proof)
+    return Measurement(name, number, number, Grade.EXACT, unit=unit, proof=_proof(value))
 
 
 def enclosed(
@@ -226,13 +227,19 @@ def _given(bound: Number | Measurement) -> Measurement:
             f"a number is compared with the bound {value}, which is met by all of them or by none. "
             "Something overflowed; where the statement is empty, leave the case out."
         )
-    return Measurement("bound", value, value, Grade.SYMBOLIC)
+    return Measurement("bound", value, value, Grade.SYMBOLIC, proof=_proof(bound))
+
+
+def _proof(value: Any) -> Proof | None:
+    return value.proof if isinstance(value, Proved | Worked) else None
 
 
 def plain(name: str, value: Any) -> Number:
     """Convert numpy, torch and sympy scalars to int, Fraction or float without rounding."""
     if isinstance(value, bool | Proved):
         return int(value)
+    if isinstance(value, Worked):
+        return int(value) if value.denominator == 1 else Fraction(value)
     if isinstance(value, int | float | Fraction):
         return value
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:

@@ -21,6 +21,14 @@ from typing import Any
 
 Span = tuple[Decimal, Decimal]  # the lower end first
 DIGITS = decimal.Context(120)
+OPERATIONS: dict[str, Callable[[Q, Q], Q]] = {  # of exact numbers
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "^": lambda a, b: a ** int(b) if b == int(b) and abs(b) < 10_000 else Q(1, 0),
+    "!": lambda a, b: Q(a != b),
+}
 
 
 class Bad(Exception):
@@ -72,6 +80,8 @@ def proved(proof: dict[str, Any], lo: Any, hi: Any) -> str:
         low = high = 0 if vanishes(proof["entries"]) else max(lo, 1)
     elif kind == "differ":
         low = high = sum(a != b for a, b in zip(*A, *matrix(proof["other"]), strict=True))
+    elif kind == "worked":
+        low = high = worked(*A, steps=proof["steps"].split())
     elif kind == "formula":
         low, high = values(proof)
     elif kind == "supremum":
@@ -90,6 +100,14 @@ def proved(proof: dict[str, Any], lo: Any, hi: Any) -> str:
 
 def dot(x: list[Q], y: list[Q]) -> Q:
     return sum((a * b for a, b in zip(x, y, strict=True)), Q(0))
+
+
+def worked(numbers: list[Q], *, steps: list[str]) -> Q:
+    """The last result of a list of operations, each on two of the numbers before it."""
+    for step in steps:
+        a, b = (numbers[int(place, 16)] for place in step[1:].split(","))
+        numbers.append(OPERATIONS[step[0]](a, b))
+    return numbers[-1]
 
 
 def less(x: list[Any], factor: Any, y: list[Any]) -> list[Any]:

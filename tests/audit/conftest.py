@@ -16,6 +16,7 @@ from grokverify.linalg.rational import inertia
 from grokverify.margins import margin_enclosure, max_margin
 from grokverify.records import from_json, to_json
 from grokverify.symbolic import residue
+from grokverify.worked import given, unequal
 
 
 @check(dict(n=3), dict(n=5))
@@ -31,6 +32,11 @@ def matrices(lab, n, drop=0):
     yield exact("differing", differing(halves, (halves[0] + (A == 1) * drop,))).equals(0)
     K = torch.eye(n, dtype=torch.float64) + 0.1
     yield least_eigenvalue("floor", K, radius=1e-9).at_least(0.99 + drop)
+    half, B = given(Fraction(1, 2)), given(A)
+    trace = sum((half * B @ B).diagonal()) - (B * B.T).sum() / 2
+    yield exact("trace", (trace + drop) ** 3 / (n + half)).equals(0)
+    yield exact("unlike", unequal(B[0], A[0] + drop)).equals(0)
+    yield exact("fifth", abs(-half) ** n / 5).at_most(half**n * Fraction(1 - drop, 5))
     yield exact("cube", Fraction(n**3, 7) + drop).at_most(Fraction(n**3, 7))
 
 

@@ -13,7 +13,7 @@ def test_every_kind_of_certificate_is_checked(line, tmp_path):
     seen, wrong = audited(tmp_path, line)
     assert wrong == []
     kinds = ("rank", "rank mod", "sum", "inertia", "eigenvalue", "identity")
-    kinds += ("differ", "formula", "supremum", "margin")
+    kinds += ("differ", "worked", "formula", "supremum", "margin")
     assert all(seen[f"certificates: {kind}"] for kind in kinds), seen
     assert seen["comparisons not carried"] == seen["certificates: not carried, only a digest"] == 0
     told = {word: n for word, n in seen.items() if "outcomes" in word}
@@ -46,6 +46,9 @@ FORGERIES = {
     "an asymmetric matrix": ("eigenvalue", lambda c: bent(c["proof"]["matrix"])),
     "an identity that is none": ("identity", lambda c: c["proof"].update(entries=["v0 - v1"])),
     "arrays with another entry": ("differ", lambda c: bent(c["proof"]["other"])),
+    "work on another number": ("worked", lambda c: bent(c["proof"]["matrix"])),
+    "work without its last step": ("worked", lambda c: cut(c["proof"])),
+    "work with another operation": ("worked", lambda c: turned_over(c["proof"])),
     "an empty interval": ("formula", lambda c: turned_round(c["proof"]["at"])),
     "another formula": ("formula", lambda c: c["proof"].update(text="exp(v0)")),
     "a formula at another place": ("formula", lambda c: moved(c["proof"]["at"])),
@@ -64,6 +67,15 @@ FORGERIES = {
 def bent(rows):
     *before, last = rows[0].split()
     rows[0] = " ".join([*before, "0x1.8p+1" if "." in last else f"{int(last, 16) + 1:x}"])
+
+
+def cut(proof):
+    proof["steps"] = proof["steps"].rpartition(" ")[0]
+
+
+def turned_over(proof):
+    before, _, last = proof["steps"].rpartition(" ")
+    proof["steps"] = f"{before} {'*' if last[0] == '/' else '/'}{last[1:]}"
 
 
 def turned_round(at):
@@ -108,6 +120,8 @@ def test_forged_certificates_are_rejected(line, tmp_path, what):
     kind, forge = FORGERIES[what]
     body = json.loads(line)
     found = [c for _, c in certificates(body, kind) if kind != "rank" or "kernel" in c["proof"]]
+    if kind == "worked":  # of what differs, most numbers may be others
+        found = [c for c in found if (c["of"], c["role"]) == ("fifth", "measured")]
     forge(found[0 if kind == "identity" else -1])
     _, wrong = audited(tmp_path, sealed(body))
     assert len(wrong) == 1

@@ -73,6 +73,11 @@ TRUE = {
     "rank mod": ({"kind": "rank mod", "prime": 2, "matrix": ["1 2", "2 4"]}, 1, 1),
     "inertia": ({"kind": "inertia", "which": "zero", "matrix": ["0 1", "1 0"]}, 0, 0),
     "differ": ({"kind": "differ", "matrix": ["1 2"], "other": ["1 3"]}, 1, 1),
+    "worked": (
+        {"kind": "worked", "matrix": ["2 3/2"], "steps": "^0,0 /2,1 !3,1 -3,4"},
+        "5/3",
+        "5/3",
+    ),
     "identity": ({"kind": "identity", "entries": ["(v0 + I)*(v0 - I) - v0**2 - 1"]}, 0, 0),
     "eigenvalue": (
         {"kind": "eigenvalue", "index": 0, "spread": "1/8", "matrix": ["1 0", "0 2"]},
@@ -102,6 +107,7 @@ def test_a_witness_proves_no_more_than_it_does(kind):
     proof, low, high = TRUE[kind]
     assert _witness.proved(proof, Fraction(low), Fraction(high)) == kind
     hair = Fraction(1, 10**9)
+    low, high = Fraction(low), Fraction(high)
     if low < high:
         more = [(low + hair, high), (low, high - hair)]
     else:
@@ -122,6 +128,14 @@ CRAFTED = {
     "nothing modulo one": ({"kind": "rank mod", "prime": 1, "matrix": ["1"]}, 0),
     "a kind that nobody knows": ({"kind": "oath"}, 0),
     "arrays of unequal length": ({"kind": "differ", "matrix": ["1"], "other": ["1 2"]}, 0),
+    "a root in what is worked out": ({"kind": "worked", "matrix": ["4 1/2"], "steps": "^0,1"}, 2),
+    "a huge power": ({"kind": "worked", "matrix": ["1 ffffff"], "steps": "^0,1"}, 1),
+    "an operation that nobody knows": (
+        {"kind": "worked", "matrix": ["1"], "steps": "%0,0"},
+        0,
+    ),
+    "work on what comes later": ({"kind": "worked", "matrix": ["1"], "steps": "+0,1"}, 2),
+    "work on nothing": ({"kind": "worked", "matrix": [""], "steps": ""}, 0),
     "no box": ({**BOX, "points": "1", "best": "1"}, 1),
 }
 
@@ -129,5 +143,5 @@ CRAFTED = {
 @pytest.mark.parametrize("what", CRAFTED)
 def test_crafted_witnesses_are_refused(what):
     proof, told = CRAFTED[what]
-    with pytest.raises((_witness.Bad, ValueError, ZeroDivisionError, KeyError)):
+    with pytest.raises((_witness.Bad, ValueError, ZeroDivisionError, LookupError)):
         _witness.proved(proof, Fraction(told), Fraction(told))

@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "grokverify"
 WORDS = {"_curves", "_difference", "_evidence", "_proved", "_tally", "_verdict", "records"}
+WORDS |= {"worked"}
 PLACE = {"_lab", "_machine", "memory"}
 CLAIM = {"_claim"}
 ENGINE = {"_adversary", "_measure", "_notes", "_ongoing", "_plan", "_sources", "_sweep", "_verify"}
