@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from grokverify.groups import differing
+
 QUARTER, HALF = Fraction(1, 4), Fraction(1, 2)
 
 
@@ -150,8 +152,14 @@ class Values:
     denominator: int
 
     def wrong(self, target: np.ndarray) -> int:
-        """On how many (a, b, c) the output differs from an integer target of shape (p, p, p)."""
-        return int((~self.rational | (self.numerators != target * self.denominator)).sum())
+        """On how many (a, b, c) the output differs from an integer target of shape (p, p, p).
+
+        It carries both into ``exact`` as its certificate, where they are rational and small.
+        """
+        wanted = target * self.denominator
+        if self.rational.all():
+            return differing((self.numerators,), (wanted,))
+        return int((~self.rational | (self.numerators != wanted)).sum())
 
     def mean_square(self, target: np.ndarray) -> Fraction:
         """The population square loss, mean over all (a, b, c).

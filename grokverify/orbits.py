@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from grokverify.worked import given
+
 Permutation = tuple[int, ...]
 _WORK = 2**36  # multiplications that one enumeration may take
 
@@ -115,7 +117,7 @@ def pair_moments(p: int, m: int) -> list[Fraction]:
     symbols have uniform distinct ones. So it holds for every 2-transitive group.
 
     Returns:
-        C_0, ..., C_m.
+        C_0, ..., C_m, which remember what is made of them (``grokverify.worked``).
     """
     pairs = [(u, v) for u in range(p) for v in range(p)]
     result = []
@@ -129,7 +131,7 @@ def pair_moments(p: int, m: int) -> list[Fraction]:
                     key = (s + u) % p, (t + v) % p
                     new[key] = new.get(key, 0) + k
             counts = new
-        result.append(Fraction(counts.get((0, 0), 0), sum(counts.values())))
+        result.append(given(Fraction(counts.get((0, 0), 0), sum(counts.values()))))
     return result
 
 
@@ -143,7 +145,7 @@ def moments_by_differences(p: int, m: int) -> list[Fraction]:
     """
     ways, total, result = [1] + [0] * (p - 1), 1, []  # ways to reach each difference
     for _ in range(m + 1):
-        result.append(Fraction(ways[0], p * total))
+        result.append(given(Fraction(ways[0], p * total)))
         ways = [total - w for w in ways]  # every nonzero step ends here, from anywhere else
         total *= p - 1
     return result

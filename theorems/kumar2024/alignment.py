@@ -15,6 +15,7 @@ from grokverify.forms import form, form_mean, trace
 from grokverify.kernels import tangent_gram
 from grokverify.quadrature import gauss_hermite
 from grokverify.symbolic import residue
+from grokverify.worked import given
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 D, EPS = sp.symbols("D epsilon")
@@ -104,6 +105,7 @@ def on_networks(lab, D, N, eps, value):
 
 def in_fractions(b, value):
     """At M = I and eps = 1: <y K y> = tr Q^2 with Q = <y x x'>, by fourth moments of integers b."""
+    b = given(b)
     D, span = len(b), range(len(b))
     Q = [
         [
@@ -120,7 +122,7 @@ def in_fractions(b, value):
     ]
     seen = sum(entry**2 for line in Q for entry in line)
     b2 = sum(v * v for v in b)
-    yield exact("<y K y>", seen).equals(exact("formula", value(Fraction(D), 1, b2, D, b2)))
+    yield exact("<y K y>", seen).equals(exact("formula", value(given(D), 1, b2, D, b2)))
 
 
 def along_eps(lab):

@@ -4,7 +4,6 @@ Cost: the exact line sums over the pairs of 6^D points, D <= 3.
 """
 
 import itertools
-from fractions import Fraction
 
 import numpy as np
 import sympy as sp
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from grokverify import Claim, Source, approx, check, exact, row, series
 from grokverify.forms import form, form_mean, trace
 from grokverify.symbolic import residue
+from grokverify.worked import given
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 D, EPS = sp.symbols("D epsilon")
@@ -107,10 +107,9 @@ def of_a_data_set(lab, b, eps, start=initial):
     """The alignment y'Ky/(|K|_F |y|^2) of an actual data set, in integers: K D^2/3, y 2D/3."""
     D, x = len(b), points(len(b))
     q = x @ x.T
-    K, y = D * q + 3 * eps**2 * q**2, (x @ np.array(b)) ** 2
-    yKy, frobenius, norm = int(y @ K @ y), int((K**2).sum()), int(y @ y)
-    square = Fraction(yKy**2, frobenius * norm**2)
-    told = start(Fraction(D), Fraction(eps))
+    K, y = given(D * q + 3 * eps**2 * q**2), given((x @ np.array(b)) ** 2)
+    square = (y @ K @ y) ** 2 / ((K**2).sum() * (y @ y) ** 2)
+    told = start(given(D), given(eps))
     yield row(D=D, eps=eps, points=len(x), alignment=float(square) ** 0.5)
     yield exact("square of the alignment", square).equals(exact("formula", told))
 

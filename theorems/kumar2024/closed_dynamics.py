@@ -11,6 +11,7 @@ import numpy as np
 from grokverify import Claim, Source, approx, check, exact, row, series
 from grokverify.flows.committee import Problem, compress, descend, log_times, train_network
 from grokverify.training import State, gradient_of, momentum as momentum_rule, trajectory
+from grokverify.worked import given, unequal
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -44,7 +45,7 @@ def in_rationals(lab, D, N, cross=Fraction(1), bend=Fraction(1)):
     alpha, eps, c = Fraction(2, 3), Fraction(3, 5), Fraction(1, 50)
 
     def whole(name, *shape):
-        return lab.integers(name, -3, 4, *shape).cpu().numpy().astype(object)
+        return given(lab.integers(name, -3, 4, *shape).cpu().numpy())
 
     W, X, y = whole("w", N, D), whole("x", P, D), whole("y", P)
     wbar, M = W.sum(0) * Fraction(1, N), W.T @ W * Fraction(1, N)
@@ -55,8 +56,8 @@ def in_rationals(lab, D, N, cross=Fraction(1), bend=Fraction(1)):
         W = W - c * ((1 + eps * h) * r) @ X  # (1 + eps h) is phi'
         r = alpha * (X @ wbar + eps / 2 * ((X @ M) * X).sum(1)) - y
         wbar, M = moved_moments(wbar, M, X.T @ (r[:, None] * X), X.T @ r, c, bend * eps, cross)
-        wrong += int((W.sum(0) * Fraction(1, N) != wbar).sum())
-        wrong += int((W.T @ W * Fraction(1, N) != M).sum())
+        wrong += unequal(W.sum(0) * Fraction(1, N), wbar)
+        wrong += unequal((W.T @ W * Fraction(1, N)).ravel(), M.ravel())
     yield exact("entries of the moments that differ", wrong).equals(0)
 
 

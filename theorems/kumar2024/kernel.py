@@ -13,6 +13,7 @@ from grokverify import Claim, Comparison, Source, Verdict, approx, check, exact,
 from grokverify.forms import form, mean_over
 from grokverify.kernels import tangent_gram
 from grokverify.symbolic import residue
+from grokverify.worked import given
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -177,15 +178,16 @@ def by_differentiation(D, N, prefactor, kernel=bracket):
 
 def in_fractions(lab, D, N, alpha, eps, prefactor):
     """Integer weights and inputs drawn at random, and every sum written out; nothing rounds."""
-    W, x, z = (lab.integers(k, -2, 3, n, D).tolist() for k, n in (("W", N), ("x", 1), ("z", 1)))
+    drawn = (lab.integers(k, -2, 3, n, D).tolist() for k, n in (("W", N), ("x", 1), ("z", 1)))
+    W, x, z = map(given, drawn)
     x, z = x[0], z[0]
 
     def dot(u, v):
         return sum(a * b for a, b in zip(u, v, strict=True))
 
-    slopes = [Fraction(alpha, N) ** 2 * (1 + eps * dot(w, x)) * (1 + eps * dot(w, z)) for w in W]
-    wbar = [Fraction(sum(w[j] for w in W), N) for j in range(D)]
-    xMz = Fraction(sum(dot(w, x) * dot(w, z) for w in W), N)
+    slopes = [(given(alpha) / N) ** 2 * (1 + eps * dot(w, x)) * (1 + eps * dot(w, z)) for w in W]
+    wbar = [sum(w[j] for w in W) / N for j in range(D)]
+    xMz = sum(dot(w, x) * dot(w, z) for w in W) / N
     claimed = bracket(eps, dot(x, z), dot(wbar, x), dot(wbar, z), xMz)
     yield exact("K(x, z)", sum(slopes) * dot(x, z)).equals(
         exact("formula", Fraction(prefactor(Fraction(alpha), N)) * claimed)

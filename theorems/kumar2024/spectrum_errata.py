@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from grokverify import Claim, Source, Verdict, check, exact, series
 from grokverify.forms import form, form_mean
 from grokverify.symbolic import residue
+from grokverify.worked import given, unequal
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 D, EPS = sp.symbols("D epsilon")
@@ -32,12 +33,11 @@ def fourth_moment(D, *indices):
 
 
 def quadratic_image(D, eps, A):
-    """T x'Ax = z'Bz for an integer matrix A: the matrix B, summed entry by entry in Fractions."""
+    """T x'Ax = z'Bz for an integer matrix A: the matrix B, summed entry by entry, exactly."""
     span = range(D)
     return [
         [
-            Fraction(eps) ** 2
-            * sum(A[i][j] * fourth_moment(D, i, j, k, l) for i in span for j in span)
+            eps**2 * sum(A[i][j] * fourth_moment(D, i, j, k, l) for i in span for j in span)
             for l in span
         ]
         for k in span
@@ -68,8 +68,8 @@ def norm_by_forms(value):
 
 def norm_by_sums(D, eps, value):
     identity = [[int(i == j) for j in range(D)] for i in range(D)]
-    B = quadratic_image(D, eps, identity)
-    told = value(Fraction(D), Fraction(eps))
+    B = quadratic_image(D, given(eps), identity)
+    told = value(given(D), given(eps))
     yield series(
         f"eigenvalue of |x|^2, eps = {eps}",
         x=D,
@@ -78,7 +78,10 @@ def norm_by_sums(D, eps, value):
         xlabel="dimension D",
         log="xy",
     )
-    wrong = sum(B[i][j] != told * (i == j) for i in range(D) for j in range(D))
+    wrong = unequal(
+        [entry for line in B for entry in line],
+        [told * (i == j) for i in range(D) for j in range(D)],
+    )
     yield exact("wrong coefficients", wrong).equals(0)
 
 
@@ -173,13 +176,13 @@ def traceless_by_forms(value):
 
 def traceless_by_sums(D, eps, value):
     """x_1^2 - x_2^2 and x_1 x_2."""
-    told = value(Fraction(D), Fraction(eps))
+    told = value(given(D), given(eps))
     for name, entries in (
         ("x1^2 - x2^2", {(0, 0): 1, (1, 1): -1}),
         ("x1 x2", {(0, 1): 1, (1, 0): 1}),
     ):
         A = [[entries.get((i, j), 0) for j in range(D)] for i in range(D)]
-        B = quadratic_image(D, eps, A)
+        B = quadratic_image(D, given(eps), A)
         entry = B[0][0] if name != "x1 x2" else B[0][1]
         yield series(
             f"eigenvalue of {name}, eps = {eps}",
@@ -189,7 +192,9 @@ def traceless_by_sums(D, eps, value):
             xlabel="dimension D",
             log="xy",
         )
-        wrong = sum(B[i][j] != told * A[i][j] for i in range(D) for j in range(D))
+        wrong = unequal(
+            [entry for line in B for entry in line], [told * entry for line in A for entry in line]
+        )
         yield exact(f"wrong coefficients of {name}", wrong).equals(0)
 
 

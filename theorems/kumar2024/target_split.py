@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from grokverify import Claim, Source, Verdict, check, exact, row, series
 from grokverify.forms import form, form_mean
 from grokverify.symbolic import residue
+from grokverify.worked import given, unequal
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 D, EPS = sp.symbols("D epsilon")
@@ -60,10 +61,10 @@ def by_forms(split):
 def by_sums(b, split):
     """Integer b; the bracket x'Ax has the image 2/D^2 z'Az + (tr A)/D^2 |z|^2 (eps = 1)."""
     D = len(b)
+    b = given(b)
     bb = sum(v * v for v in b)
     A = [
-        [split(Fraction(D), bb, Fraction(b[i] * b[j]), Fraction(i == j))[0] for j in range(D)]
-        for i in range(D)
+        [split(given(D), bb, b[i] * b[j], Fraction(i == j))[0] for j in range(D)] for i in range(D)
     ]
     trace = sum(A[i][i] for i in range(D))
     image = [
@@ -88,7 +89,8 @@ def by_sums(b, split):
         xlabel="|b|^2",
         ylabel="defect (second curve: (|b|^2 - 1)/(2 D^2))",
     )
-    wrong = sum(entry != 0 for line in gap for entry in line)
+    entries = [entry for line in gap for entry in line]
+    wrong = unequal(entries, [0] * len(entries))
     yield exact("coefficients of the defect", wrong).equals(0)
 
 

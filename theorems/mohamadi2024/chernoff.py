@@ -22,6 +22,7 @@ import torch
 
 from grokverify import Claim, Source, check, exact, row, series, stats
 from grokverify.linalg.exact import rank_exact
+from grokverify.worked import given
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 ROUNDING = 1 - 1e-12  # floats of bounds are lowered by more than their error
@@ -43,7 +44,7 @@ def coins(lab):
 @check(coins)
 def bernoulli(lab, q, m, speed=1, independent=True):
     # X_k in {0, L}, P(X_k = L) = q: singular iff all vanish. d = 1, mu / L = m q.
-    q = Fraction(q)
+    q = given(Fraction(q))
     chance = (1 - q) ** (m if independent else 1)
     bound = exponential(1, m * q, 1, speed)
     yield exact("P(sum of Bernoullis vanishes)", chance).at_most(bound)
@@ -56,8 +57,8 @@ def bernoulli(lab, q, m, speed=1, independent=True):
 
 def missing_coupon(d, m):
     """P(some of d coupons is not among m draws), by inclusion and exclusion."""
-    terms = (math.comb(d, k) * (-1) ** (k + 1) * (d - k) ** m for k in range(1, d + 1))
-    return Fraction(sum(terms), d**m)
+    terms = (math.comb(d, k) * (-1) ** (k + 1) * given(d - k) ** m for k in range(1, d + 1))
+    return sum(terms) / given(d) ** m
 
 
 @check(lambda lab: [dict(d=d, draws=c) for d in lab.pick(smoke=(1, 2, 20), quick=(1, 2, 3, 5, 20))
@@ -188,9 +189,9 @@ EPS = ("0", "1/4", "1/2", "3/4", "9/10", "999/1000")
 
 def tail(m, q, most):
     """P(Bin(m, q) <= most) for a Fraction q."""
-    a, b = q.numerator, q.denominator
+    a, b = given(q.numerator), given(q.denominator)
     total = sum(math.comb(m, k) * a**k * (b - a) ** (m - k) for k in range(most + 1))
-    return Fraction(total, b**m)
+    return total / b**m
 
 
 @check(lambda lab: [dict(q=q, m=m) for q, m in lab.pick(

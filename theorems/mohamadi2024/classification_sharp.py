@@ -30,6 +30,7 @@ from grokverify.orbits import (
     symmetric,
     zero_sum_projector,
 )
+from grokverify.worked import unequal
 from theorems.mohamadi2024.classification_as_regression import independent
 from theorems.mohamadi2024.classification_bound import PAPER, least_loss, tangent, triples
 
@@ -61,7 +62,7 @@ def moment(p):
 def ky_fan(lab, p, bound=any_kernel):
     least = least_loss(p)
     ns = range(1, (1 + (p - 1) ** 3) // p + 1)
-    wrong = sum(least(n) != bound(p, n) for n in ns)
+    wrong = unequal([least(n) for n in ns], [bound(p, n) for n in ns])
     yield exact("values of n where the bound is not Ky Fan's", wrong).equals(0)
 
 

@@ -10,6 +10,7 @@ import sympy as sp
 
 from grokverify import Claim, Source, Verdict, check, exact, row, series
 from grokverify.symbolic import residue
+from grokverify.worked import given, unequal
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 CUBES = Source(PAPER, "Lemma E.1, equation (E.4)", ARXIV)
@@ -50,13 +51,14 @@ def in_symbols(lab, Q=PRINTED, gains=TWO_NINTHS):
 @check(lambda lab: [{"p": p} for p in lab.pick(smoke=(2, 3), quick=(2, 3, 5, 11))])
 def on_networks(lab, p, Q=PRINTED, gains=TWO_NINTHS):
     """All p^3 one-hot inputs of a neuron with whole weights, the rows U_i multiplied out."""
-    first, second = (lab.integers(n, -9, 10, p).tolist() for n in "qr")
-    V = lab.integers("v", -9, 10, p).tolist()
+    first, second, V = (given(lab.integers(n, -9, 10, p).tolist()) for n in "qrv")
     rows = [([a * x for x in first], [a * x for x in second], [s * x for x in V]) for a, s in Q]
-    wrong = 0
+    outputs, wanted = [], []
     for a, b, c in product(range(p), repeat=3):
-        g = sum(k * (q[a] + r[b] + s[c]) ** 3 for (q, r, s), k in zip(rows, gains, strict=True))
-        wrong += g != V[c] * (first[a] + second[b]) ** 2
+        rule = zip(rows, gains, strict=True)
+        outputs.append(sum(k * (q[a] + r[b] + s[c]) ** 3 for (q, r, s), k in rule))
+        wanted.append(V[c] * (first[a] + second[b]) ** 2)
+    wrong = unequal(outputs, wanted)
     yield row(p=p, wrong=wrong, of=p**3)
     yield exact("inputs on which the outputs differ", wrong).equals(0)
 
@@ -116,6 +118,7 @@ neuron_as_cubes = Claim(
 # Q_1 holds both as they are. The lemma needs "at most" only.
 @check(lambda lab: [{"w": w, "v": v} for w in (0, 1, 3) for v in (0, 1, 2) if w or v])
 def norm_cubed(lab, w, v, fraction=Fraction(1), gain=Fraction(2, 9)):
+    w, v = given(w), given(v)
     largest = max(max(abs(a) * w, abs(s) * v) for a, s in MENDED)
     cubed = gain * largest**3
     yield row(W=w, V=v, cube_of_U=cubed, cube_printed=max(w, v) ** 3)
@@ -128,7 +131,7 @@ def norm_cubed(lab, w, v, fraction=Fraction(1), gain=Fraction(2, 9)):
 @check({"p": 3}, {"p": 11})
 def largest_weight(lab, p, fraction=Fraction(1), gain=Fraction(2, 9)):
     """The same of whole weight vectors, with the rows of U written out."""
-    W, V = lab.integers("W", -9, 10, 2 * p).tolist(), lab.integers("V", -9, 10, p).tolist()
+    W, V = (given(lab.integers(n, -9, 10, k * p).tolist()) for n, k in (("W", 2), ("V", 1)))
     rows = [[a * x for x in W] + [s * x for x in V] for a, s in MENDED]
     cubed = gain * max(abs(x) for r in rows for x in r) ** 3
     yield exact("cube of the largest weight", cubed / max(map(abs, W + V)) ** 3).equals(fraction)

@@ -24,6 +24,7 @@ from grokverify.kernels import inputs, jacobian
 from grokverify.linalg.exact import rank_exact
 from grokverify.linalg.rational import is_semidefinite
 from grokverify.symbolic import residue
+from grokverify.worked import given, unequal
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 SYMMETRIC = [[-1, 1], [-1, 0, 1], [-2, -1, 1, 2], [-3, 0, 0, 3]]  # uniform on the listed values
@@ -32,7 +33,7 @@ SHIFTED = [[0, 1], [0, 1, 5], [1, 2, 3], [-1, 4, 4]]
 
 
 def moment(law, k):
-    return Fraction(sum(Fraction(w) ** k for w in law), len(law))
+    return sum(given(Fraction(w)) ** k for w in law) / len(law)
 
 
 def variance(law):
@@ -105,8 +106,8 @@ def table_by_enumeration(lab, law, table=printed_table, centre=0):
         slopes = jacobian([list(w)], [[0], [0]], x)
         total, count = total + slopes @ slopes.T, count + 1
     A, B, _ = equal_coordinates(x)
-    found = table(kappa)
-    off = sum(total[i, j] != count * s**2 * found[A[i, j], B[i, j]] for i, j in np.ndindex(A.shape))
+    said = [count * s**2 * table(kappa)[i, j] for i, j in zip(A.ravel(), B.ravel(), strict=True)]
+    off = unequal(total.ravel(), said)
     yield row(law=str(law), kappa=kappa, skewness=skewness, wrong=off)
     yield series(
         "E L_k(x, x) / sigma^4 beside 2 kappa + 6", x=kappa,
@@ -269,9 +270,8 @@ def decomposition(lab, same_a, same_b, centred=1, least=4):
     whole = mean_of((q + r) ** 2 * (q_ + r_) ** 2, over, moments)
     rest = mean_of(u(q, r) * u(q_, r_), over, moments)
     spread = (m[1] - m[0] ** 2) * (n[1] - n[0] ** 2)
-    yield residue(
-        "terms beside 4 var Q var R", whole - rest - least * same_a * same_b * spread
-    ).equals(0)
+    off = whole - rest - least * same_a * same_b * spread
+    yield residue("terms beside 4 var Q var R", off).equals(0)
 
 
 _checks = floor_checks(SKEWED + SHIFTED, st.sampled_from(SKEWED + SHIFTED))

@@ -10,6 +10,7 @@ import sympy as sp
 
 from grokverify import Claim, Source, check, exact, row, series
 from grokverify.symbolic import residue
+from grokverify.worked import given
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 SOURCE = Source(PAPER, "Proposition E.7", ARXIV)
@@ -23,8 +24,8 @@ def error_and_loss(p, right, others, ties=True):
     """Error and loss of integer outputs over 4: ``right`` (p^2,), ``others`` (p^2, p - 1)."""
     top = others.max(1)
     wrong = int((top >= right).sum() if ties else (top > right).sum())
-    loss = int(((right - 4 * p) ** 2).sum() + (others**2).sum())
-    return Fraction(wrong, p**2), Fraction(loss, 16 * p**3)
+    outputs = given(np.concatenate([right - 4 * p, others.ravel()]))  # less the labels
+    return given(wrong) / p**2, sum(outputs**2) / (16 * p**3)
 
 
 @check(

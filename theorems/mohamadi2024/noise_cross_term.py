@@ -9,6 +9,7 @@ import sympy as sp
 
 from grokverify import Claim, Source, Verdict, check, exact, row, series
 from grokverify.enclosure import measured
+from grokverify.worked import given
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 SOURCE = Source(PAPER, "equation (G.15), first line", ARXIV)
@@ -122,7 +123,7 @@ def by_exponent(lab, kappa, K=Fraction(DERIVED)):
 @check(dict(kappa="8"), dict(kappa="9"), dict(kappa="1000"))
 def second_line(lab, kappa, factor=16):
     """8 sqrt2 max(sqrt(2 kappa), 4) <= 16 sqrt(kappa) for kappa >= 8."""
-    k = Fraction(kappa)
+    k = given(Fraction(kappa))
     yield exact("square of the coefficient", 128 * max(2 * k, Fraction(16)) / k).at_most(factor**2)
 
 

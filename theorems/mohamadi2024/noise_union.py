@@ -10,6 +10,7 @@ import sympy as sp
 
 from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.enclosure import measured
+from grokverify.worked import given
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 SOURCE = Source(PAPER, "equation (G.17), proof of Lemma G.13", ARXIV)
@@ -32,11 +33,11 @@ def inverted(h):
 
 
 def thirds(h):
-    return Fraction(1, 3), Fraction(1, 3), Fraction(1, 3)
+    return (given(1) / 3,) * 3
 
 
 def halves(h):
-    return Fraction(1, 2), Fraction(1, 2), Fraction(1, 3)
+    return given(1) / 2, given(1) / 2, given(1) / 3
 
 
 def deltas(lab):
@@ -47,7 +48,7 @@ def deltas(lab):
 @check(lambda lab: [dict(h=h) for h in lab.pick(smoke=(6, 20), quick=(6, 20, 10**6))])
 def shares(lab, h, split=inverted):
     """The three probabilities have to add up to delta_4."""
-    total = sum(map(Fraction, split(h)))
+    total = sum(split(given(h)))
     yield row(h=h, sum_over_delta_4=total)
     yield series("sum of the three probabilities over delta_4", x=h, y=total, xlabel="h",
                  printed=1, log="xy", beside="allowed")  # fmt: skip
@@ -108,7 +109,7 @@ def enclosed(lab, delta, times, split=thirds, C=32):
     d = sp.Rational(delta)
     h = times * (math.floor(8 * math.log(2 / Fraction(delta))) + 1)
     told = measured("sum of all three over the last line", last_line(h, d, split, sp.sqrt, sp.log))
-    yield exact("sum of the shares over delta_4", sum(map(Fraction, split(h)))).at_most(1)
+    yield exact("sum of the shares over delta_4", sum(split(given(h)))).at_most(1)
     yield row(delta=delta, h=h, coefficient=told.hi)
     yield series(f"coefficient needed at delta = {delta}", x=h, y=told.hi, printed=32, xlabel="h",
                  log="x")  # fmt: skip

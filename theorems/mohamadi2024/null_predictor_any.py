@@ -28,6 +28,7 @@ from grokverify.orbits import (
     tail,
     zero_sum_projector,
 )
+from grokverify.worked import unequal
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 
@@ -58,7 +59,8 @@ GRID = tuple((p, m) for m in (1, 2, 3, 4, 5) for p in (2, 3, 4, 5, 6, 7, 9, 11) 
 @check(sizes(GRID[::4], GRID))
 def ky_fan(lab, p, m, bound=sharp):
     spaces, scale = spectrum(pair_moments(p, m), p), Fraction(p) ** (m - 2)
-    wrong = sum(tail(spaces, n) / scale != bound(p, m, n) for n in range(1, p**m + 1))
+    ns = range(1, p**m + 1)
+    wrong = unequal([tail(spaces, n) / scale for n in ns], [bound(p, m, n) for n in ns])
     yield exact("values of n where the bound is not Ky Fan's", wrong).equals(0)
     zero = 1 + (p - 1) ** m
     yield row(p=p, m=m, n_for_zero_loss=zero, share=Fraction(zero, p**m))

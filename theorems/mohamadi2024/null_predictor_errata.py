@@ -12,6 +12,7 @@ from fractions import Fraction
 import numpy as np
 
 from grokverify import Claim, Source, Verdict, check, exact, row, series
+from grokverify.groups import differing
 from grokverify.orbits import (
     distances,
     krawtchouk,
@@ -21,6 +22,7 @@ from grokverify.orbits import (
     symmetric,
     zero_sum_projector,
 )
+from grokverify.worked import given, unequal as count_unequal
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 ENUMERABLE = ((2, 3), (3, 3), (3, 2), (2, 5), (3, 4), (4, 2), (4, 3), (5, 2))
@@ -41,15 +43,14 @@ def equal(p, m):
 
 
 def pair_formula(p, d, shift=1):
-    return (1 - Fraction(1 - p) ** (shift - d)) / p**2
+    return (1 - given(1 - p) ** (shift - d)) / p**2
 
 
 def pairs(p, m, count, shift=1):
     Sigma, d = second_moment(sums_to_zero(p, m), symmetric(p)), count(p, m)
-    wrong = 0
+    said = np.array([pair_formula(p, k, shift) * Sigma.order for k in range(m + 1)], dtype=object)
+    wrong = differing((Sigma.sums,), (said[d],))
     for k in range(m + 1):
-        C = pair_formula(p, k, shift)
-        wrong += int((Sigma.sums[d == k] * C.denominator != C.numerator * Sigma.order).sum())
         seen = Fraction(int(Sigma.sums[d == k].sum()), Sigma.order * int((d == k).sum()))
         if p == 3:
             name = f"p^2 C_d at p = 3, m = {m}"
@@ -62,7 +63,7 @@ def by_pair_laws(p, m, slots, shift=1):
     """The law of the pair of images, added up slot by slot; ``slots(d, m)`` of them differ."""
     seen = pair_moments(p, m)
     at = [seen[slots(d, m)] for d in range(m + 1)]
-    wrong = sum(at[d] != pair_formula(p, d, shift) for d in range(m + 1))
+    wrong = count_unequal(at, [pair_formula(p, d, shift) for d in range(m + 1)])
     yield series(
         "p^2 C_d, d = 2 and 3",
         x=[p, p],
@@ -168,7 +169,7 @@ def pair_sums(lab, p, m, vector):
     v = v.astype(object)
     size = int(v @ v)
     sums = [Fraction(int(v @ (d == k).astype(object) @ v), size) for k in range(m + 1)]
-    wrong = sum(s != (-1) ** k * math.comb(m, k) for k, s in enumerate(sums))
+    wrong = count_unequal(sums, [(-1) ** k * math.comb(m, k) for k in range(m + 1)])
     yield row(p=p, m=m, sums=", ".join(map(str, sums)))
     yield series(
         f"sums over pairs, m = {m}",
@@ -193,9 +194,11 @@ def off_the_lines(lab, p, m, vector=zero_lines):
 def degree_sums(p, m, least):
     """On tensors of degree j the sums are the Krawtchouk numbers K_d(j), for |v| = 1."""
     want = [(-1) ** d * math.comb(m, d) for d in range(m + 1)]
-    wrong = sum(krawtchouk(j, m, p) != want for j in range(least, m + 1))
-    yield row(p=p, m=m, degrees=m + 1 - least, wrong=wrong)
-    yield exact("degrees with other sums", wrong).equals(0)
+    degrees = range(least, m + 1)
+    told = [K for j in degrees for K in krawtchouk(j, m, given(p))]
+    wrong = count_unequal(told, want * len(degrees))
+    yield row(p=p, m=m, degrees=len(degrees), wrong=wrong)
+    yield exact("pairs (degree, d) with another sum", wrong).equals(0)
 
 
 def two(m):

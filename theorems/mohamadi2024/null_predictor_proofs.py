@@ -17,6 +17,7 @@ from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.linalg.exact import rank_exact
 from grokverify.linalg.rational import is_semidefinite
 from grokverify.orbits import pair_moments, second_moment, spectrum, sums_to_zero, symmetric, tail
+from grokverify.worked import given, unequal
 from theorems.mohamadi2024.null_predictor_errata import (
     PAPER,
     all_slots,
@@ -53,7 +54,8 @@ def degrees(least_of):
     def by_spectrum(lab, p, m, least=least_of, power=1):
         """Off the slices are the degrees from 2 on, with vanishing line sums the degree m alone."""
         spaces = [s for s in spectrum(pair_moments(p, m), p) if s.degree >= least(m)]
-        wrong = sum(s.value != top_value(p, m) * Fraction(p, p - 1) ** (1 - power) for s in spaces)
+        said = top_value(p, m) * Fraction(p, p - 1) ** (1 - power)
+        wrong = unequal([s.value for s in spaces], [said] * len(spaces))
         yield exact("eigenvalues other than (D.13)", wrong).equals(0)
 
     return by_spectrum
@@ -228,8 +230,9 @@ def remarks(start_of):
         first = start(m, e)
         for p in (first, first + 1, first + 7, 10 * first, 1000 * first):
             n = int((1 - e) * p**m)
-            loss = p * (p - 1) - p * Fraction(n - 1, (p - 1) ** (m - 1)) if n else p**2
-            share = max(loss, Fraction(0)) / p**2 / (e / 2)
+            q = given(p)
+            loss = q * (q - 1) - q * (n - 1) / (q - 1) ** (m - 1) if n else q**2
+            share = max(loss, 0 * q) / q**2 / (e / 2)
             yield series(
                 f"least loss over (eps/2) p^(m-1), m = {m}, eps = {eps}", x=p, y=share, printed=1,
                 xlabel="p", log="x",

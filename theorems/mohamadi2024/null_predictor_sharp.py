@@ -39,6 +39,7 @@ from grokverify.orbits import (
     tail,
     zero_sum_projector,
 )
+from grokverify.worked import unequal
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 
@@ -87,7 +88,7 @@ def ky_fan(lab, p, bound=sharp):
     """Ky Fan's bound, with the spectrum summed up from the law of a pair, at every admissible n."""
     spaces = spectrum(pair_moments(p, 3), p)
     ns = range(1, (p - 1) ** 3 + 2)
-    wrong = sum(tail(spaces, n) / p != bound(p, n) for n in ns)
+    wrong = unequal([tail(spaces, n) / p for n in ns], [bound(p, n) for n in ns])
     yield exact("values of n where the bound is not Ky Fan's", wrong).equals(0)
     yield exact("largest n with a positive bound", (p - 1) ** 3)
 

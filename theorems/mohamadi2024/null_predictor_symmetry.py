@@ -14,6 +14,7 @@ from fractions import Fraction
 import numpy as np
 
 from grokverify import Claim, Source, check, exact, row, series, stats
+from grokverify.groups import differing
 from grokverify.linalg.rational import regression_matrix
 from grokverify.orbit_kernels import cyclic_kernel, invariant_kernel, labels, regression
 from grokverify.orbits import (
@@ -60,10 +61,8 @@ def same_moment(lab, p, m, group=two_transitive):
     Sigma = second_moment(sums_to_zero(p, m), chosen)
     x = np.indices((p,) * m).reshape(m, -1)
     d = (x[:, :, None] != x[:, None, :]).sum(0)
-    wrong = sum(
-        int((Sigma.sums[d == k] * C[k].denominator != C[k].numerator * Sigma.order).sum())
-        for k in range(m + 1)
-    )
+    said = np.array([c * Sigma.order for c in C], dtype=object)
+    wrong = differing((Sigma.sums,), (said[d],))
     yield row(p=p, m=m, order=len(chosen), all_relabellings=math.factorial(p))
     yield exact("entries of Sigma that differ", wrong).equals(0)
 

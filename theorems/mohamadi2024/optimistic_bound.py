@@ -13,6 +13,7 @@ from grokverify import Claim, Source, Verdict, check, exact, row, series
 from grokverify.enclosure import measured
 from grokverify.nets import quadratic
 from grokverify.rademacher import cube
+from grokverify.worked import given
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 PROPOSITION = Source(PAPER, "Proposition 3.7", ARXIV)
@@ -54,7 +55,7 @@ def all_zero_labels(lab, p, n, C, b=printed_b):
     """R^3 = 1/C^2: the bound fails on theta = 0 whenever all n labels are 0, at width 8p."""
     delta, h, cube = sp.Rational(1, 10), 8 * p, sp.Rational(1, 100 * C**2)
     bound = measured("bound", C * unit(p, h, n, cube, delta, b))
-    fails = Fraction(p - 1, p) ** n if bound.hi < p else Fraction(0)
+    fails = (given(p - 1) / p) ** n if bound.hi < p else Fraction(0)
     yield row(p=p, n=n, C=float(C), loss=p, bound=bound.hi, P=float(Fraction(p - 1, p) ** n))
     yield exact("P(the bound fails)", fails).at_most(Fraction(1, 10))
 

@@ -11,6 +11,7 @@ from grokverify import Claim, Source, check, exact, row, series
 from grokverify.enclosure import measured
 from grokverify.fourier import amplified, duplicated, printed, sup_norm_cubed
 from grokverify.symbolic import residue
+from grokverify.worked import given
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 THEOREM = Source(PAPER, "Theorem 3.6", ARXIV)
@@ -25,7 +26,8 @@ THEOREM = Source(PAPER, "Theorem 3.6", ARXIV)
 
 def two_terms(p, h, c, g):
     """Coefficients of log^3 n and log(1/delta) in n / p times the bound of Proposition 3.7."""
-    cube = Fraction(c) ** 3 * g / (h // (8 * p))  # R^3
+    c, p, h, copies = given(Fraction(c)), given(p), given(h), h // (8 * p)
+    cube = c**3 * g / copies  # R^3
     return cube**2 * h**2, (p + 4 * h * cube) ** 2 / p
 
 
@@ -42,8 +44,9 @@ def widths(lab):
 def terms(lab, p, h, g=Fraction(1), first=256, second=64, power=2):
     for c in (1, 2, Fraction(7, 3)):
         log_n, log_delta = two_terms(p, h, c, g)
-        yield exact("R^6 h^2 / p^2 over c^6", log_n / p**power / Fraction(c) ** 6).at_most(first)
-        spare = (1 + second * Fraction(c) ** 3) ** 2 * p - log_delta
+        c = given(Fraction(c))
+        yield exact("R^6 h^2 / p^2 over c^6", log_n / p**power / c**6).at_most(first)
+        spare = (1 + second * c**3) ** 2 * p - log_delta
         yield exact("(1 + 64 c^3)^2 p less the coefficient of log(1/delta)", spare).at_least(0)
     yield row(p=p, h=h, log3_n=log_n, log_delta=log_delta)
     if h == 16 * p - 1:

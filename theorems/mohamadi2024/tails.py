@@ -14,6 +14,7 @@ import sympy as sp
 from grokverify import Claim, Source, check, exact, row, series
 from grokverify.enclosure import measured
 from grokverify.subexponential import excess, three_points
+from grokverify.worked import given
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 FILL = Fraction(97, 100)
@@ -221,7 +222,12 @@ chernoff = Claim(
 def binomial_tail(n, above):
     """P(|sum of n signs| > above) for a number above >= 0, exactly."""
     first = math.floor((n + above) / 2) + 1
-    return Fraction(2 * sum(math.comb(n, k) for k in range(first, n + 1)), 2**n)
+    # Pascal's rule in products, so that an audit can work them out as well.
+    term = total = given(math.comb(n, first))
+    for k in range(first + 1, n + 1):
+        term = term * (n + 1 - k) / k
+        total = total + term
+    return 2 * total / given(2) ** n
 
 
 @check(
