@@ -32,13 +32,17 @@ def images():
         raise Skip(str(e)) from e
 
 
-def problem(lab, H, P, Q, runs, size, shuffled):
-    """Start (6 tensors of R networks), train images and labels, test images and labels."""
+def problem(lab, H, P, Q, runs, size, mislabelled=0.0):
+    """Start (6 tensors of R networks), train images and labels, test images and labels.
+
+    A share of the training images has the label of another image.
+    """
     pixels, labels = images()
     order = torch.stack([lab.permutation(f"images {r}", len(labels)) for r in range(runs)])
     x, c = lab.real(pixels)[order[:, : P + Q]], torch.as_tensor(labels, device=order.device)[order]
     c, e = c[:, :P], c[:, P : P + Q]
-    c = c.roll(1, 1) if shuffled else c
+    k = round(mislabelled * P)
+    c = torch.cat([c[:, :k].roll(1, 1), c[:, k:]], 1)
     return start(lab, "w", runs, (64, H, H, 10), size), x[:, :P], c, x[:, P:], e
 
 
@@ -54,7 +58,7 @@ def wrong(theta, x, c):
 @lru_cache(maxsize=32)
 def curves(lab, H, P, Q, runs, steps, alpha, decay, size=LARGE):
     """Times (n,); train errors, test errors, train loss and norm, each (n, R)."""
-    theta, x, c, z, e = problem(lab, H, P, Q, runs, size, False)
+    theta, x, c, z, e = problem(lab, H, P, Q, runs, size)
     y = one_hot(c, x)
 
     def seen(s):
@@ -74,9 +78,9 @@ def curves(lab, H, P, Q, runs, steps, alpha, decay, size=LARGE):
 
 
 @lru_cache(maxsize=16)
-def by_autograd(lab, H, P, Q, steps, alpha, decay, size=LARGE, shuffled=False):
+def by_autograd(lab, H, P, Q, steps, alpha, decay, size=LARGE, mislabelled=0.0):
     """The same for few runs, by torch's AdamW and automatic differentiation."""
-    theta, x, c, z, e = problem(lab, H, P, Q, 5, size, shuffled)
+    theta, x, c, z, e = problem(lab, H, P, Q, 5, size, mislabelled)
     W1, a, W2, b, W3, d = leaves = [p.clone().requires_grad_() for p in theta]
     rule = torch.optim.AdamW(leaves, lr=RATE, weight_decay=decay)
     times, kept, y = log_times(steps, 24), [], one_hot(c, x)

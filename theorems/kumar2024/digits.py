@@ -1,10 +1,20 @@
 """Kumar et al., Figure 6(a): the output scale of a network that classifies images.
 
-Cost: a few hundred runs of P (64 H + H^2 + 10 H) operations a step and pass, H the hidden width.
+Cost: a few hundred runs of P (64 H + H^2 + 10 H) operations a step and pass, H the hidden width;
+the controls on alpha look at the same runs again. Quick 20 s, standard 45 s.
 """
 
 from grokverify import Claim, Source, approx, check, row, series
-from theorems.kumar2024._digits import LARGE, PAPER, by_autograd, curves, learnt, streams, typical
+from theorems.kumar2024._digits import (
+    LARGE,
+    LEARNT,
+    PAPER,
+    by_autograd,
+    curves,
+    learnt,
+    streams,
+    typical,
+)
 
 
 def setting(lab):
@@ -12,17 +22,18 @@ def setting(lab):
     return [
         lab.pick(
             smoke=one,
-            standard={"H": 100, "P": 100, "Q": 600, "runs": 56, "steps": 6000, "decay": 0.1},
+            standard=one | {"H": 64, "P": 80, "steps": 2000},
+            paper=one | {"H": 100, "P": 100, "steps": 6000},
         )
     ]
 
 
 SMALL, MIDDLE, BIG = 0.003, 0.03, 0.1
+SOONER = {SMALL: 4, MIDDLE: 2}  # a small scale is done early
 
 
-def plan(small, middle, big, steps):
-    """Output scales and steps: a small scale is done early."""
-    return ((small, steps // 4), (middle, steps // 2), (big, steps))
+def horizon(alpha, steps):
+    return steps // SOONER.get(alpha, 1)
 
 
 @check(setting)
@@ -40,8 +51,8 @@ def along_alpha(
 ):
     """At once or late: train and test accuracy of each network at three output scales."""
     home = streams(lab, "kumar2024/figure-6-a")
-    scales = plan(small, middle, big, steps)
-    each = [curves(home, H, P, Q, runs, T, a, decay) for a, T in scales]
+    scales = (small, middle, big)
+    each = [curves(home, H, P, Q, runs, horizon(a, steps), a, decay) for a in scales]
     times = [learnt(run) for run in each]
     (fit0, late0, _), _, (fit2, late2, _) = times
     soon = fit0.isfinite() & (late0 <= 1.5 * fit0)
@@ -53,7 +64,7 @@ def along_alpha(
         (one, _, before), (two, _, after) = times[k - 1 : k + 1]
         falls = (after < before) & one.isfinite() & two.isfinite()
         yield typical(lab, 2 + k, f"P(test accuracy at the fit falls, {name} alpha)", falls)
-    for (alpha, _), run, (when, late, v) in zip(scales, each, times, strict=True):
+    for alpha, run, (when, late, v) in zip(scales, each, times, strict=True):
         m = float(v.median())
         told = {"xlabel": "alpha", "log": "x"}
         yield series("median test accuracy when the train set is learnt", x=alpha, y=m, **told)
@@ -78,24 +89,39 @@ def along_alpha(
 
 
 @check(setting)
-def along_alpha_by_autograd(
-    lab, H, P, Q, runs, steps, decay, big=BIG, size=LARGE, wd=1.0, shuffled=False
-):
-    """Five other networks at the two ends, by torch's own optimiser."""
+def along_alpha_by_autograd(lab, H, P, Q, runs, steps, decay, big=BIG, size=LARGE, mislabelled=0.0):
+    """Five other networks at the two ends, by torch's own optimiser; the large scale also without
+    decay, where the delay is as long or longer (a measurement)."""
     home = streams(lab, "kumar2024/figure-6-a").at("few")
-    ends = ((SMALL, steps // 4), (big, steps))
-    pair = [by_autograd(home, H, P, Q, T, a, decay * wd, size, shuffled) for a, T in ends]
-    times = [learnt(run) for run in pair]
-    fall = float((times[0][2] - times[1][2]).median())
+
+    def at(alpha, kappa):
+        T = horizon(alpha, steps)
+        run = by_autograd(home, H, P, Q, T, alpha, kappa, size, mislabelled)
+        return *learnt(run), run[2][-1]
+
+    ends = [at(SMALL, decay), at(big, decay)]
+    fall = float((ends[0][2] - ends[1][2]).median())
     yield approx("median fall of the test accuracy at the fit", fall).at_least(0.06)
     ratio = [
-        float((late / when).clamp(max=1e3).nan_to_num(nan=0.0).median()) for when, late, _ in times
+        float((late / when).clamp(max=1e3).nan_to_num(nan=0.0).median()) for when, late, *_ in ends
     ]
     grown = ratio[1] / ratio[0]
     yield approx("median ratio of the times, large over small alpha", grown).at_least(1.5)
-    yield approx("median final test error, large alpha", float(pair[1][2][-1].median())).at_most(
-        0.35
-    )
+    last = float(ends[1][3].median())
+    yield approx("median final test error, large alpha", last).at_most(LEARNT)
+    if big == BIG and size == LARGE and not mislabelled:
+        ends.append(at(big, 0.0))
+    for alpha, kappa, (when, late, v, end) in zip(
+        (SMALL, big, big), (decay, decay, 0.0), ends, strict=False
+    ):
+        yield row(
+            alpha=alpha,
+            decay=kappa,
+            train_time=float(when.median()),
+            test_time=float(late.median()),
+            test_accuracy_at_the_fit=float(v.median()),
+            final_test_accuracy=float(1 - end.median()),
+        )
 
 
 output_scale = Claim(
@@ -117,13 +143,13 @@ output_scale = Claim(
         along_alpha.but(big=SMALL),
         along_alpha_by_autograd.but(big=SMALL),
         along_alpha_by_autograd.but(size=1.0),
-        along_alpha_by_autograd.but(wd=0.0),
-        along_alpha_by_autograd.but(shuffled=True),
+        along_alpha_by_autograd.but(mislabelled=0.4),
     ),
     gap=(
         "The 8 x 8 digits of scikit-learn and a small network in place of MNIST; sizes, rate, "
         "decay and levels are ours, since the text gives none. The weights shrink while the test "
         "accuracy rises (see the table), so that this figure does not tell laziness from a theory "
-        "of weight norm."
+        "of weight norm. Without decay the delay is there as well (last row of the table); whether "
+        "it ends within the steps taken depends on the width."
     ),
 )
