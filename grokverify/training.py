@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from grokverify import _adamw
+
 Parameters = tuple[Any, ...]
 Gradient = Callable[[Parameters], Parameters]
 
@@ -75,28 +77,17 @@ def adam(
     their beta to the power t, and ``(1 - rate decay) theta - rate m / (root(v) + eps)``.
     """
 
-    given = (rate, beta1, beta2, eps, decay)
-    numbers = root is torch.sqrt and all(isinstance(v, (int, float)) for v in given)
-
     def update(state: State, g: Parameters) -> State:
         m, v = state.memory or (_zeros(g), _zeros(g))
-        t = state.t + 1
+        t, given = state.t + 1, (rate, beta1, beta2, eps, decay)
+        if root is torch.sqrt and _adamw.applies(g, *given):
+            return State(*_adamw.step(state.theta, (m, v), g, t, given), t)
+        m = _each(lambda a, d: beta1 * a + (1 - beta1) * d, m, g)
+        v = _each(lambda a, d: beta2 * a + (1 - beta2) * d * d, v, g)
         c1, c2 = 1 - beta1**t, 1 - beta2**t
-        if numbers and all(isinstance(d, torch.Tensor) for d in g):
-            # The same in eight passes over the memory instead of seventeen: a third of the time.
-            m = _each(lambda a, d: torch.lerp(a, d, 1 - beta1), m, g)
-            v = _each(lambda a, d: (beta2 * a).addcmul_(d, d, value=1 - beta2), v, g)
 
-            def moved(x: Any, a: Any, b: Any) -> Any:
-                return ((1 - rate * decay) * x).addcdiv_(
-                    a, (b / c2).sqrt_().add_(eps), value=-rate / c1
-                )
-        else:
-            m = _each(lambda a, d: beta1 * a + (1 - beta1) * d, m, g)
-            v = _each(lambda a, d: beta2 * a + (1 - beta2) * d * d, v, g)
-
-            def moved(x: Any, a: Any, b: Any) -> Any:
-                return x - rate * decay * x - rate * (a / c1) / (root(b / c2) + eps)
+        def moved(x: Any, a: Any, b: Any) -> Any:
+            return x - rate * decay * x - rate * (a / c1) / (root(b / c2) + eps)
 
         return State(_each(moved, state.theta, m, v), (m, v), t)
 
