@@ -1,4 +1,4 @@
-"""The integration of one stage of the reduced flow of diagonal nets; see ``flows.diagonal``."""
+"""The integration of the reduced flow of diagonal nets; see ``flows.diagonal``."""
 
 from __future__ import annotations
 
@@ -13,105 +13,133 @@ from grokverify.flows.diagonal_net import DiagonalNet, Square
 from grokverify.margins import Array, SolverFailed, inseparable
 
 EVALUATIONS = 20_000  # an honest run takes a few thousand
+LOOSE = 1e-4  # relative tolerance where errors are forgotten
 LINEAR = 1e-8  # phi_L(y) = y to double precision below: the next term is at most y^3 / 4
 
 
-def pull(net: DiagonalNet, q: Array, log_factor: float) -> tuple[Array, Array]:
-    """``e^log_factor r(q)`` and its derivative in q."""
-    q = np.asarray(q, dtype=np.float64)
+def pull(net: DiagonalNet, q: Array, log_factor: float) -> Array:
+    """``e^log_factor r(q)``."""
     if isinstance(net.loss, Square):
-        gain = 2 * math.exp(log_factor)
-        return gain * (net.loss.y - q), np.full(len(q), -gain)
-    rate = np.exp(np.minimum(log_factor + net.loss.slope(q), 300.0))
-    return rate, rate * net.loss.bend(q)
+        return np.asarray(2 * math.exp(log_factor) * (net.loss.y - q))
+    return np.asarray(np.exp(np.minimum(log_factor + net.loss.slope(q), 300.0)))
+
+
+def bend(net: DiagonalNet, q: Array, log_factor: float) -> Array:
+    """The derivative of that in q."""
+    if isinstance(net.loss, Square):
+        return np.full(len(q), -2 * math.exp(log_factor))
+    return np.asarray(pull(net, q, log_factor) * net.loss.bend(q))
 
 
 class Stage:
-    """One stage from ``tau = start``: of p while eps > 1 (``scaled``), of rho afterwards.
+    """The integration of ``s = rho (1 + eps^L)`` from 0.
 
-    Deep in the kernel regime the net is linear in p to double precision, and its outputs are
-    ``X X' p``: n^2 operations in place of 2 n d.
+    With ``a = 1 + eps^-L``: ``ds/d tau = a 2 L^2 eps^(2L-2) / (n lambda) r(q) - L s / a``. Deep in
+    the kernel regime the net is linear in s to double precision, and its outputs are
+    ``X X' s / a``: n^2 operations in place of 2 n d.
     """
 
-    def __init__(self, net: DiagonalNet, start: float, *, scaled: bool) -> None:
-        self.net, self.scaled, self.blocks = net, scaled, _blocks(net.X)
+    def __init__(self, net: DiagonalNet) -> None:
+        self.net, self.blocks = net, _blocks(net.X)
         self.size = max(float(np.einsum("ij,ij->i", net.X, net.X).max()), 1e-300)
-        first = net.log_gain(start) + math.log(self.size) if start == 0 else 0.0
-        # the late stage converges as it goes; 1 and 0.3 take the fewest right-hand sides
-        self.clock = Clock(start, max(first, 0.0), 1.0 if scaled else 0.3)
+        first = net.log_gain(0.0) + math.log(self.size)
+        self.clock = Clock(0.0, max(first, 0.0), 0.5)  # this pace takes the fewest evaluations
         self.evaluations = self.jacobians = 0
-        self.reach = max(1.0, net.log_gain(start))  # of the margins
+        self.limit = EVALUATIONS
+        self.reach = max(1.0, net.log_gain(0.0))  # of the margins
         if isinstance(net.loss, Square):
             self.reach = max(float(np.abs(net.loss.y).max()), 1e-300)
         self.kernel: Array | None = None
-        if scaled and net.depth * net.log_alpha > -math.log(LINEAR):
+        if net.depth * net.log_alpha > -math.log(LINEAR):
             self.kernel = sum((c.T @ c for c in self.blocks), np.zeros((len(net.X),) * 2))
             self.widest = max(float(np.sqrt(np.square(c).sum(1).max())) for c in self.blocks)
 
-    def outputs(self, log_eps: float, p: Array, *, bend: bool) -> tuple[Array, Array]:
-        """q and, with ``bend``, its Jacobian in p (or rho)."""
-        if self.kernel is not None:
-            y = math.exp(-self.net.depth * log_eps) * self.widest * math.sqrt(float(p @ p))
-            if y < LINEAR:  # a bound of |y_k|, by Cauchy and Schwarz
-                return self.kernel @ p, self.kernel
-        q, thin = np.zeros(len(p)), p.astype(self.net.X.dtype)
-        K = np.zeros((len(p), len(p)) if bend else (1, 1))
+    def linear(self, low: float, s: Array) -> bool:
+        """Whether the net is linear in s, by a bound of |y_k| after Cauchy and Schwarz."""
+        size = math.exp(-low) * math.sqrt(float(s @ s))
+        return self.kernel is not None and size * self.widest < LINEAR
+
+    def outputs(self, log_eps: float, s: Array, *, turn: bool = False) -> tuple[Array, Array]:
+        """q = X w and, with ``turn``, dq/ds."""
+        low, high = self.net.shares(log_eps)
+        if self.kernel is not None and self.linear(low, s):
+            fade = math.exp(-high)
+            return fade * (self.kernel @ s), fade * self.kernel if turn else self.kernel
+        thin, q = s.astype(self.net.X.dtype, copy=False), np.zeros(len(s))
+        K = np.zeros((len(s), len(s)) if turn else (1, 1))
         for columns in self.blocks:  # each is read once and stays in the cache for its second use
-            w, slope = self.net.weights(log_eps, columns @ thin)
-            q += w.astype(thin.dtype) @ columns
-            if bend:
-                K += (columns.T * slope.astype(thin.dtype)) @ columns
+            z = columns @ thin
+            q += self.net.weights(log_eps, z).astype(thin.dtype, copy=False) @ columns
+            if turn:
+                slopes = self.net.slopes(log_eps, z).astype(thin.dtype, copy=False)
+                K += (columns.T * slopes) @ columns
         return q, K
 
-    def look(self, sigma: float, p: Array, *, bend: bool) -> tuple[float, Array, Array]:
-        """The speed of the decay, the pull on p and, with ``bend``, the Jacobian of that."""
-        net = self.net
+    def scales(self, sigma: float) -> tuple[float, float, float]:
+        """log eps, the log of what multiplies r(q), and the rate at which s fades."""
         tau, log_speed = self.clock.read(sigma)
-        log_eps = net.log_alpha - tau
-        q, K = self.outputs(log_eps, p, bend=bend)
-        factor = net.log_gain(tau) - net.depth * min(log_eps, 0.0) + log_speed
-        rate, change = pull(net, q, factor)
-        fade = net.depth * math.exp(log_speed) if self.scaled else 0.0
-        return fade, rate, change[:, None] * K if bend else K
+        log_eps = self.net.log_alpha - tau
+        high = self.net.shares(log_eps)[1]
+        factor = self.net.log_gain(tau) + high + log_speed
+        return log_eps, factor, self.net.depth * math.exp(log_speed - high)
 
-    def velocity(self, sigma: float, p: Array) -> Array:
+    def velocity(self, sigma: float, s: Array) -> Array:
         self.evaluations += 1
-        if self.evaluations > EVALUATIONS:
+        if self.evaluations > self.limit:
             raise SolverFailed(self.stopped(sigma, f"{EVALUATIONS} evaluations spent."))
-        fade, rate, _ = self.look(sigma, p, bend=False)
-        return rate - fade * p
+        log_eps, factor, fade = self.scales(sigma)
+        rate = pull(self.net, self.outputs(log_eps, s)[0], factor)
+        rate -= fade * s
+        return rate
 
-    def jacobian(self, sigma: float, p: Array) -> Array:
+    def jacobian(self, sigma: float, s: Array) -> Array:
         self.jacobians += 1
-        fade, _, J = self.look(sigma, p, bend=True)
-        return J - fade * np.eye(len(p))
+        log_eps, factor, fade = self.scales(sigma)
+        q, K = self.outputs(log_eps, s, turn=True)
+        J = bend(self.net, q, factor)[:, None] * K
+        J.flat[:: len(s) + 1] -= fade
+        return np.asarray(J)
 
-    def solve(self, state: Array, times: Array, rtol: float) -> Array:
-        """(times, n) states at increasing values of tau.
+    def solve(self, times: Array, rtol: float) -> Array:
+        """(times, n) values of s at increasing values of tau.
+
+        While the net is linear any two solutions approach each other like ``e^(-L tau)`` in the
+        norm of ``X X'``, since r(q) falls in q. What comes long before the first time asked for is
+        thus forgotten, and is integrated loosely: at alpha = 1e128 a third of all evaluations.
+        """
+        net, state, start = self.net, np.zeros(len(self.net.X)), 0.0
+        wait = math.log(max(1.0, LOOSE / (1e-2 * rtol))) / net.depth
+        quiet = min(float(times[0]), net.log_alpha - 6.0) - wait
+        if quiet > 1.0:
+            state, start = self.run(state, 0.0, np.array([quiet]), LOOSE)[-1], quiet
+        return self.run(state, start, times, rtol)
+
+    def run(self, state: Array, start: float, times: Array, rtol: float) -> Array:
+        """The same from a state at tau = start.
 
         LSODA is quick, but may stay too long with its method for equations that are not stiff,
         often so where the loss is quadratic; BDF then takes over, with a budget of its own.
         """
-        clock, why = self.clock.at(times), ""
+        clock, why = self.clock.at(np.append(start, times)), ""
         for method in ("BDF",) if isinstance(self.net.loss, Square) else ("LSODA", "BDF"):
-            self.evaluations = 0
+            self.limit = self.evaluations + EVALUATIONS
             try:
                 with warnings.catch_warnings(), np.errstate(all="ignore"):
                     warnings.simplefilter("ignore")  # failures are handled here
                     run = solve_ivp(
                         self.velocity,
-                        (0.0, max(float(clock[-1]), 1e-300)),
+                        (float(clock[0]), max(float(clock[-1]), 1e-300)),
                         state,
                         method=method,
                         jac=self.jacobian,
-                        t_eval=clock,
+                        t_eval=clock[1:],
                         rtol=rtol,
-                        atol=1e-2 * rtol * self.reach / self.size,  # p is about q / |x|^2
+                        atol=1e-2 * rtol * self.reach / self.size,  # s is about q / |x|^2
                     )
             except SolverFailed as failure:
                 why = str(failure)
                 continue
-            if run.status == 0 and run.y.shape[1] == len(clock) and np.isfinite(run.y).all():
+            if run.status == 0 and run.y.shape[1] == len(times) and np.isfinite(run.y).all():
                 return np.asarray(run.y.T)
             why = self.stopped(run.t[-1] if len(run.t) else 0.0, run.message)
         cause = "" if isinstance(self.net.loss, Square) else inseparable(self.net.X)

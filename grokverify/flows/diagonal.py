@@ -11,11 +11,12 @@ and m = L / (L-2), ``phi_L(y) = (1 - k y)^-m - (1 + k y)^-m``; phi_L(y) = y + O(
 
     d rho/d tau = 2 L^2 / (n lambda) eps^(L-2) r(q),    tau = lambda t,  r = -l'(q),
 
-is solved for ``p = eps^L rho`` while eps > 1, where the net is nearly linear in p, and for rho
-itself afterwards; the start, a layer of width lambda / alpha^(2L-2), in a logarithmic clock that
-turns linear behind it. Everything that overflows stays in exponents: alpha = 1e128 costs about
-twice what alpha = 1e4 does, for sharper kinks. Cost: two products with X for each right-hand side,
-n^2 d for each of the few Jacobians; n^2 for either where the net is linear to double precision.
+is solved for ``s = rho (1 + eps^L)``, which is p = eps^L rho while eps is large and the net nearly
+linear in p, and rho in the end: one integration, since each restart inside of the transition costs
+hundreds of right-hand sides. The start, a layer of width lambda / alpha^(2L-2), takes a logarithmic
+clock that turns linear behind it. Everything that overflows stays in exponents: alpha = 1e128 costs
+about twice what alpha = 1e4 does, for sharper kinks. Cost: two products with X for each right-hand
+side, n^2 d for each of the few Jacobians; n^2 for either where the net is linear in doubles.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Trajectory:
 
     net: DiagonalNet
     taus: Array
-    duals: Array  # (times, n): p while eps > 1, else rho
+    duals: Array  # (times, n): s = rho (1 + eps^L)
     evaluations: int
     jacobians: int
 
@@ -105,9 +106,7 @@ class Trajectory:
         """(times, d) the effective weights at all times, in one pass over the data."""
         z = self.duals.astype(self.net.X.dtype) @ self.net.X
         scales = self.net.log_alpha - self.taus
-        return np.array(
-            [self.net.weights(float(s), row)[0] for s, row in zip(scales, z, strict=True)]
-        )
+        return np.array([self.net.weights(float(s), row) for s, row in zip(scales, z, strict=True)])
 
     def __iter__(self) -> Iterator[DiagonalPoint]:
         return (self[k] for k in range(len(self)))
@@ -116,13 +115,12 @@ class Trajectory:
         net, tau = self.net, float(self.taus[k])
         log_eps = net.log_alpha - tau
         z = net.X.T @ self.duals[k]
-        w, _ = net.weights(log_eps, z)
+        w = net.weights(log_eps, z)
         q = net.X @ w
-        rate, _ = pull(net, q, -math.log(len(q)) - net.log_lam)
-        dual = math.exp(net.depth * min(log_eps, 0.0)) * self.duals[k]
-        return DiagonalPoint(
-            tau, log_eps, math.exp(-net.depth * max(log_eps, 0.0)) * z, w, q, rate, dual, net
-        )
+        rate = pull(net, q, -math.log(len(q)) - net.log_lam)
+        low, high = net.shares(log_eps)
+        y, dual = math.exp(-low) * z, math.exp(-high) * self.duals[k]
+        return DiagonalPoint(tau, log_eps, y, w, q, rate, dual, net)
 
 
 def diagonal_flow(net: DiagonalNet, taus: Sequence[float], *, rtol: float = 1e-8) -> Trajectory:
@@ -135,20 +133,8 @@ def diagonal_flow(net: DiagonalNet, taus: Sequence[float], *, rtol: float = 1e-8
     times = np.asarray(taus, dtype=np.float64)
     if times.ndim != 1 or not len(times) or times[0] < 0 or (np.diff(times) <= 0).any():
         raise ValueError(f"times lambda t must increase from 0; got {times[:3].tolist()}...")
-    turn = max(net.log_alpha, 0.0)  # eps = 1
-    early, late = times[times <= turn], times[times > turn]
-    found: list[Array] = []
-    state, start, cost, slopes = np.zeros(len(net.X)), 0.0, 0, 0
-    if turn > 0:
-        stage = Stage(net, 0.0, scaled=True)
-        got = stage.solve(state, np.unique(np.append(early, turn)) if len(late) else early, rtol)
-        found.append(got[: len(early)])
-        state, start, cost, slopes = got[-1], turn, stage.evaluations, stage.jacobians
-    if len(late):
-        stage = Stage(net, start, scaled=False)
-        found.append(stage.solve(state, late, rtol))
-        cost, slopes = cost + stage.evaluations, slopes + stage.jacobians
-    run = Trajectory(net, times, np.concatenate(found), cost, slopes)
+    stage = Stage(net)
+    run = Trajectory(net, times, stage.solve(times, rtol), stage.evaluations, stage.jacobians)
     _trusted(run, rtol)
     return run
 
@@ -159,7 +145,7 @@ def _trusted(run: Trajectory, rtol: float) -> None:
     log_eps = run.net.log_alpha - float(run.taus[-1])
     if L == 2 or log_eps >= 0:
         return
-    y = run.net.X.T @ run.duals[-1]
+    y = math.exp(-run.net.shares(log_eps)[0]) * (run.net.X.T @ run.duals[-1])
     room = float(1 - (L - 2) / (2 * L) * np.abs(y).max())
     if room < 1e3 * rtol:
         raise SolverFailed(

@@ -82,30 +82,53 @@ class DiagonalNet:
             math.log(2 * L * L / len(self.X)) + (2 * L - 2) * (self.log_alpha - tau) - self.log_lam
         )
 
-    def weights(self, log_eps: float, z: Array) -> tuple[Array, Array]:
-        """w and dw/dz, each of shape (d,), for ``z = X' p`` if eps > 1 and ``z = X' rho`` if not.
+    def shares(self, log_eps: float) -> tuple[float, float]:
+        """``log(1 + eps^L)`` and ``log(1 + eps^-L)``.
+
+        The dual variable of the flow is ``s = p (1 + eps^-L) = rho (1 + eps^L)``, with p = eps^L
+        rho: p early and rho late, of moderate size throughout.
+        """
+        grown = self.depth * log_eps
+        rest = math.log1p(math.exp(-abs(grown)))
+        return max(grown, 0.0) + rest, max(-grown, 0.0) + rest
+
+    def weights(self, log_eps: float, z: Array) -> Array:
+        """(d,) effective weights w for ``z = X' s``; see ``shares`` for s.
 
         Never a difference of large numbers, and no power of eps beyond what w itself has.
         """
-        L = self.depth
-        scale = L * max(log_eps, 0.0)
-        size, grown = math.exp(-scale) * np.abs(z), L * min(log_eps, 0.0)
-        if L == 2:
-            log_top, gap, inner, outer = size / 2, size, size / 2, -size / 2
+        low, high = self.shares(log_eps)
+        if self.depth == 2 and abs(low - high) < 300:  # sinh neither overflows nor cancels
+            return np.asarray(2 * math.exp(low - high) * np.sinh(_half(z, low)))
+        size = math.exp(-low) * np.abs(z)
+        if self.depth == 2:
+            top, gap = size / 2, size
         else:
-            k, m = (L - 2) / (2 * L), L / (L - 2)
-            cut = np.minimum(k * size, 1 - 1e-14)
-            inner, outer = -np.log1p(-cut), -np.log1p(cut)
-            log_top, gap = m * inner, m * (inner - outer)
-            inner, outer = (m + 1) * inner, (m + 1) * outer
-        slope = (np.exp(np.minimum(grown + inner, 300.0)) + np.exp(grown + outer)) / 2
-        if scale > 0:  # phi(y) / y, which is 1 at y = 0
-            safe = np.where(size > 1e-9, size, 1.0)
-            ratio = np.where(
-                size > 1e-9, np.exp(np.minimum(log_top, 300.0)) * -np.expm1(-gap) / safe, 1.0
+            inner, outer = self._logs(size)
+            m = self.depth / (self.depth - 2)
+            top, gap = m * inner, m * (inner - outer)
+        safe = np.maximum(size, 1e-9)  # phi(y) / y is 1 below
+        ratio = np.where(size > 1e-9, -np.expm1(-gap) / safe, 1.0)
+        return np.asarray(z * np.exp(np.minimum(top - high, 300.0)) * ratio)
+
+    def slopes(self, log_eps: float, z: Array) -> Array:
+        """(d,) dw/dz."""
+        low, high = self.shares(log_eps)
+        if self.depth == 2 and abs(low - high) < 300:
+            return np.asarray(math.exp(-high) * np.cosh(_half(z, low)))
+        size = math.exp(-low) * np.abs(z)
+        if self.depth == 2:
+            inner, outer = size / 2, -size / 2
+        else:
+            inner, outer = (
+                power * (1 + self.depth / (self.depth - 2)) for power in self._logs(size)
             )
-            return z * ratio, slope
-        return np.sign(z) * np.exp(np.minimum(grown + log_top, 300.0)) * -np.expm1(-gap), slope
+        return np.asarray(np.exp(np.minimum(inner - high, 300.0)) + np.exp(outer - high)) / 2
+
+    def _logs(self, size: Array) -> tuple[Array, Array]:
+        """``-log(1 - k |y|)`` and ``-log(1 + k |y|)``."""
+        cut = np.minimum((self.depth - 2) / (2 * self.depth) * size, 1 - 1e-14)
+        return -np.log1p(-cut), -np.log1p(cut)
 
     def parameters(self, log_eps: float, y: Array) -> Array:
         """theta = (u, v) of shape (2d,).
@@ -122,3 +145,9 @@ class DiagonalNet:
             return np.exp(log_eps + np.concatenate([y, -y]) / 4)
         z = (L - 2) / (2 * L) * np.concatenate([y, -y])
         return np.exp(log_eps - np.log1p(-z) / (L - 2))
+
+
+def _half(z: Array, low: float) -> Array:
+    """y / 2 at depth 2, cut where w, at most e^600 times the least eps^2 here, means nothing."""
+    half = np.multiply(z, math.exp(-low) / 2)
+    return np.asarray(np.minimum(np.maximum(half, -600.0, out=half), 600.0, out=half))

@@ -57,7 +57,7 @@ def interpolants(X: Any, y: Any, log_eps: Sequence[float], *, depth: int = 2) ->
             at = to
             if to == goal:
                 break
-        found.append(net.weights(at, data.T @ p)[0])
+        found.append(net.weights(at, data.T @ p))
     return np.asarray(found)
 
 
@@ -88,8 +88,8 @@ def _newton(net: DiagonalNet, y: Array, p: Array, log_eps: float) -> Array:
     X = net.X
 
     def look(p: Array) -> tuple[Array, Array]:
-        w, slope = net.weights(log_eps, X.T @ p)
-        return X @ w - y, slope
+        z = X.T @ p
+        return X @ net.weights(log_eps, z) - y, net.slopes(log_eps, z)
 
     miss, slope = look(p)
     for _ in range(80):

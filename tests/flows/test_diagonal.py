@@ -58,10 +58,10 @@ def test_slopes_of_the_weights(depth):
     net = DiagonalNet(X, depth, 0.0, 0.0)
     z = np.linspace(-1.9, 1.9, 7)
     for log_eps in (0.7, 0.0, -0.8):
-        w, slope = net.weights(log_eps, z)
-        ahead, behind = net.weights(log_eps, z + 1e-5)[0], net.weights(log_eps, z - 1e-5)[0]
+        w, slope = net.weights(log_eps, z), net.slopes(log_eps, z)
+        ahead, behind = net.weights(log_eps, z + 1e-5), net.weights(log_eps, z - 1e-5)
         assert slope == pytest.approx((ahead - behind) / 2e-5, rel=1e-7)
-        assert net.weights(log_eps, -z)[0] == pytest.approx(-w)
+        assert net.weights(log_eps, -z) == pytest.approx(-w)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
@@ -73,6 +73,16 @@ def test_an_enormous_scale_stays_on_the_regularisation_path(depth):
     # the flow lags behind the path by the ratio of d log gain / d tau to log gain
     assert np.linalg.norm(point.w - path.w) < 5 / path.c * np.linalg.norm(path.w)
     assert point.w @ path.w > (1 - 1e-4) * np.linalg.norm(point.w) * np.linalg.norm(path.w)
+
+
+def test_what_comes_long_before_the_first_time_is_forgotten():
+    log_alpha = 64 * math.log(10)
+    net = DiagonalNet(X, 2, log_alpha, -log_alpha)
+    times = [0.5 * log_alpha, log_alpha - 2.0, 1.2 * log_alpha]
+    late, early = diagonal_flow(net, times), diagonal_flow(net, [0.01, *times])
+    assert late.evaluations < 0.9 * early.evaluations
+    for a, b in zip(late, list(early)[1:], strict=True):
+        assert a.w == pytest.approx(b.w, rel=1e-6, abs=1e-7 * np.abs(b.w).max())
 
 
 def test_single_precision_data_give_the_same_flow():
@@ -165,9 +175,7 @@ def test_data_that_no_weight_separates_are_named_where_they_stop_the_flow():
     assert point.kkt() < 1e-2
     with pytest.raises(SolverFailed) as error:
         diagonal_flow(DiagonalNet(split, 2, 200.0, -200.0), [100.0])
-    assert "evaluations spent. The 3 samples in 2 dimensions are not linearly sep" in str(
-        error.value
-    )
+    assert "The 3 samples in 2 dimensions are not linearly separable" in str(error.value)
     assert "draw n < d Gaussian samples, or labels from a teacher" in str(error.value)
 
 
