@@ -7,6 +7,7 @@ second task, exactly so), and the few that matter are enumerated.
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def sparse_accuracy(w: Any, teacher: Any, *, top: int = 8) -> tuple[float, float
             f"the teacher needs an odd number of entries +-1, at most {len(v)}; got {k} entries."
         )
     rest = v[k:]
-    order = np.argsort(-np.abs(rest))
+    order = np.argpartition(-np.abs(rest), top) if top < len(rest) else np.arange(len(rest))
     large, small = rest[order[:top]], rest[order[top:]]
     head = _signs(k)
     agree = np.sign(head @ signs) * (head @ v[:k])
@@ -59,11 +60,17 @@ def gap_accuracy(w: Any, teacher: Any, gap: float) -> float:
     v, star = np.asarray(w, dtype=np.float64), np.asarray(teacher, dtype=np.float64)
     c = float(v @ star)
     s = math.sqrt(max(float(v @ v) - c * c, 0.0))
-    nodes, mass = np.polynomial.legendre.leggauss(120)
+    nodes, mass = _legendre()
     g = 5 * (nodes + 1)
     density = 5 * mass * np.sqrt(2 / np.pi) * np.exp(-g * g / 2)
     with np.errstate(divide="ignore"):
         return float(density @ ndtr(c * (g + gap / 2) / s if s else np.sign(c) * np.inf * g))
+
+
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[Array, Array]:
+    nodes, mass = np.polynomial.legendre.leggauss(120)
+    return nodes, mass
 
 
 def _signs(k: int) -> Array:

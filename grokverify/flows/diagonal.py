@@ -114,9 +114,9 @@ class Trajectory:
     def __getitem__(self, k: int) -> DiagonalPoint:
         net, tau = self.net, float(self.taus[k])
         log_eps = net.log_alpha - tau
-        z = net.X.T @ self.duals[k]
+        z = self.duals[k].astype(net.X.dtype) @ net.X
         w = net.weights(log_eps, z)
-        q = net.X @ w
+        q = net.X @ w.astype(net.X.dtype)
         rate = pull(net, q, -math.log(len(q)) - net.log_lam)
         low, high = net.shares(log_eps)
         y, dual = math.exp(-low) * z, math.exp(-high) * self.duals[k]

@@ -49,7 +49,7 @@ def last_norm(decay):
 def flow(X, decay, taus):
     log_alpha = math.log(NORM / math.sqrt(2 * X.shape[1]))
     net = DiagonalNet(X, 2, log_alpha, math.log(decay), LOGISTIC)
-    run = diagonal_flow(net, taus, rtol=1e-4)  # moves event times by less than 1e-5 of them
+    run = diagonal_flow(net, taus, rtol=3e-3)  # moves event times by less than 1e-4 of them
     return run.weights(), float(np.linalg.norm(run[-1].theta))
 
 
