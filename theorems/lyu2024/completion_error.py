@@ -144,10 +144,17 @@ def solved(lab, d, bound=candes_plan, p=0.6):
 
 
 @check(*(dict(d=2**k) for k in range(2, 13)))
-def closed_form(lab, d, power=3):
-    """Everything observed: error^2 = min(sigma, lambda d^2/4)^2 at lambda = 4 sigma q / d^2."""
+def closed_form(lab, d, power=3, shrink=1):
+    """Everything observed, X* = 1 1'/d: W = (1 - q)_+ X* at lambda = 4 q / d^2.
+
+    Optimal as G + lambda/2 S = 0 for the gradient G and the subgradient S = min(1, 1/q) 1 1'/d,
+    all of them multiples of 1 1', of which these are the entries.
+    """
     for q in (Fraction(1, 1000), Fraction(1, 3), Fraction(1), Fraction(5)):
-        squared = min(Fraction(1), q) ** 2 / (4 * q / d**2 * Fraction(d) ** power)
+        lam, W, S = 4 * q / d**2, max(Fraction(0), 1 - shrink * q) / d, min(Fraction(1), 1 / q) / d
+        G = Fraction(2, d**2) * (W - Fraction(1, d))
+        yield exact("defect of the optimality of W", abs(G + lam / 2 * S)).equals(0)
+        squared = d**2 * (W - Fraction(1, d)) ** 2 / (lam * Fraction(d) ** power)
         yield exact("squared error over d^3 lambda |X*|_*", squared).at_most(Fraction(1, 4 * d))
 
 
@@ -164,6 +171,7 @@ repaired_bound = Claim(
     controls=(
         solved.but(bound=as_in_the_paper),
         closed_form.but(power=2),
+        closed_form.but(shrink=2),
     ),
     assumes=("Candes and Plan 2010, Theorem 7",),
     corrects=("lyu2024/completion-error-as-printed",),

@@ -31,7 +31,7 @@ SOURCE = Source(
 
 
 @check()
-def invariant(lab, symmetric=True, rate=2):
+def invariant(lab, symmetric=True, rate=2, weight=2):
     """d = 2, everything symbolic."""
     U = sp.Matrix(2, 2, sp.symbols("u1:5"))
     V = sp.Matrix(2, 2, sp.symbols("v1:5"))
@@ -44,9 +44,9 @@ def invariant(lab, symmetric=True, rate=2):
     Q = U * U.T / e**2
     dQ = (dU * U.T + U * dU.T) / e**2 + rate * lam * Q  # as eps' = -lambda eps
     yield residue("terms of Q' + 2 (G Q + Q G)", dQ + 2 * (G * Q + Q * G.T)).equals(0)
-    other = e**2 * U.inv().T
+    other = e**weight * U.inv().T  # the V that V'U = eps^2 leaves
     back = other * other.T / e**2 - Q.inv()
-    yield residue("terms of V V' / eps^2 - 1/Q", back + (rate - 2) * Q).equals(0)
+    yield residue("terms of V V' / eps^2 - 1/Q", back).equals(0)
 
 
 @check()
@@ -169,6 +169,7 @@ reduction = Claim(
     controls=(
         invariant.but(symmetric=False),
         invariant.but(rate=1),
+        invariant.but(weight=1),
         logarithm.but(power=-1),
         against_the_factors.but(decay=1.001),
         against_the_factors.but(start=1.001),

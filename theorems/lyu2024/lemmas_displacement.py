@@ -62,33 +62,45 @@ DIGITS = (32, 64, 128, 256)  # of alpha
 
 
 @lru_cache(maxsize=32)  # controls change what is compared, and repeat the flows
-def along_and_across(lab, L, c):
-    """gamma <h, h*> and gamma |h - <h, h*> h*| for each log alpha, lambda = 1 / alpha."""
-    digits = DIGITS if L else DIGITS[:3]
+def displacements(lab, L, c):
+    """The features y_i grad f_i(theta_bar), and h for each log alpha, lambda = 1 / alpha."""
+    digits, found = DIGITS if L else DIGITS[:3], []
     if L:
         X = sparse_rows(lab)
-        best = max_margin(np.hstack([L * X, -L * X]))
+        features = np.hstack([L * X, -L * X])
     else:
-        net, best = draw_net(lab)
-    unit, found = best.w * best.margin, []
+        net = draw_net(lab)[0]
+        features = net.jacobian(net.theta_bar)
     for la in (k * math.log(10) for k in digits):
         if L:
             h = diagonal_flow(DiagonalNet(X, L, la, -la), [(1 - c) * la])[0].h
         else:
             h = decayed_flow(net, la, -la, [(1 - c) * la])[0].h
-        on = float(h @ unit)
-        found.append((la, best.margin * on, best.margin * float(np.linalg.norm(h - on * unit))))
-    return found
+        found.append((la, h))
+    return features, found
 
 
-def parts(lab, L, c, power, direction=1.0):
-    """L = 0 stands for the quadratic net of degree 3."""
-    found = along_and_across(lab, L, c)
-    degree = L or 3
-    logs = [(2 * (degree - 1) * c + 1) * la for la, *_ in found]
-    sizes = [(power(degree, c) + 1) * la for la, *_ in found]
-    on = [a / s for (_, a, _), s in zip(found, sizes, strict=True)]
-    off = [(b + (1 - direction) * a) / s for (_, a, b), s in zip(found, sizes, strict=True)]
+def maximum_margin(features):
+    best = max_margin(features)
+    return best.w * best.margin
+
+
+def mean_of_features(features):
+    w = features.mean(0)
+    return w / np.linalg.norm(w)
+
+
+def parts(lab, L, c, power, direction=maximum_margin):
+    """gamma <h, h*> and gamma |h - <h, h*> h*| over the length; L = 0: quadratic net, degree 3."""
+    features, found = displacements(lab, L, c)
+    unit, gamma, degree = direction(features), max_margin(features).margin, L or 3
+    logs = [(2 * (degree - 1) * c + 1) * la for la, _ in found]
+    sizes = [(power(degree, c) + 1) * la / gamma for la, _ in found]
+    on = [float(h @ unit) / s for (_, h), s in zip(found, sizes, strict=True)]
+    off = [
+        float(np.linalg.norm(h - (h @ unit) * unit)) / s
+        for (_, h), s in zip(found, sizes, strict=True)
+    ]
     (one, _), (none, _) = log_limit(logs, on), log_limit(logs, off)
     yield row(L=degree, c=c, along=on[-1], limit=one, across=off[-1], limit_across=none)
     yield series(
@@ -120,12 +132,12 @@ def net_as_printed(lab, c, power=printed_power):
 
 
 @check(cases)
-def diagonal(lab, L, c, power=corrected_power, direction=1.0):
+def diagonal(lab, L, c, power=corrected_power, direction=maximum_margin):
     yield from parts(lab, L, c, power, direction)
 
 
 @check(dict(c=0.5))
-def net(lab, c, power=corrected_power, direction=1.0):
+def net(lab, c, power=corrected_power, direction=maximum_margin):
     yield from parts(lab, 0, c, power, direction)
 
 
@@ -173,9 +185,9 @@ displacement = Claim(
     ),
     controls=(
         diagonal.but(power=one_more),
-        diagonal.but(direction=0.99),
+        diagonal.but(direction=mean_of_features),
         net.but(power=one_more),
-        net.but(direction=0.99),
+        net.but(direction=mean_of_features),
     ),
     corrects=("lyu2024/kernel-displacement-printed",),
     uses=("lyu2024/kernel-normaliser",),
