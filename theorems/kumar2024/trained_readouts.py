@@ -1,8 +1,10 @@
 """Kumar et al., Figure 11, Section 12: the loss decomposition while readouts are trained as well.
 
-Cost: a few hundred runs of P N D operations a step.
+Cost: a few hundred runs of P N D operations a step, in single precision and a few at a time, so
+that they stay in the cache. Quick 20 s, standard 70 s.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -24,9 +26,9 @@ def setting(lab):
     small = {"D": 12, "P": 45, "N": 40, "alpha": 2.0, "eps": 0.1, "rate": 0.5}
     return [
         lab.pick(
-            smoke={"steps": 4000, "runs": 128} | small,
-            standard={"D": 20, "P": 80, "N": 100, "alpha": 2.0, "eps": 0.1, "rate": 1.0}
-            | {"steps": 12000, "runs": 64},
+            smoke=small | {"steps": 4000, "runs": 96},
+            standard=small | {"D": 16, "P": 72, "N": 60, "steps": 8000, "runs": 80},
+            paper=small | {"D": 20, "P": 80, "N": 100, "rate": 1.0, "steps": 12000, "runs": 64},
         )
     ]
 
@@ -45,25 +47,34 @@ def moments(W, v):
 @lru_cache(maxsize=8)
 def descend(lab, D, P, N, alpha, eps, rate, steps, runs, only_readouts=False):
     """Times, then train loss and the three terms of (6), (4, n, R), by closed gradients."""
-    data, W, v = problems(lab, D, P, N, alpha, eps, runs)
-    X, y, (w0, M0) = data.X, data.y, moments(W, v)
-    c, f0, kept, times = 2 * rate / (alpha * P), None, [], log_times(steps, 60)
-    for t in range(steps + 1):
+    data, W, v = problems(replace(lab, dtype="float32"), D, P, N, alpha, eps, runs)
+    times, c = log_times(steps, 60), 2 * rate / (alpha * P)
+    some = [slice(i, i + 32) for i in range(0, runs, 32)]
+    parts = [follow(data.at(i), W[i], v[i], c, times, only_readouts) for i in some]
+    seen = torch.cat(parts, -1).nan_to_num(nan=float("inf"), posinf=float("inf"))
+    return W.new_tensor(times), seen
+
+
+def follow(data, W, v, c, times, only_readouts):
+    """The records of some of the runs."""
+    X, y, (w0, M0), N = data.X, data.y, moments(W, v), W.shape[1]
+    alpha, eps = float(data.alpha[0]), float(data.eps[0])
+    W, v, f0, kept = W.clone(), v[..., None], None, []
+    for t in range(times[-1] + 1):
         H = torch.bmm(X, W.mT)
-        A = H * (1 + eps / 2 * H)
-        f = alpha * torch.bmm(A, v[..., None])[..., 0] / N
+        A = torch.addcmul(H, H, H, value=eps / 2)
+        f = torch.bmm(A, v)
         f0 = f if f0 is None else f0
-        r = f - f0 - y
+        r = (f - f0).mul_(alpha / N).sub_(y[..., None])
         if t in times:
-            w, M = moments(W, v)
+            w, M = moments(W, v[..., 0])
             terms = population_loss(data.alpha, data.eps, w - w0, M - M0, data.target)
-            kept.append(torch.stack([r.square().mean(-1), *terms]) / data.null)
-        G = (r[..., None] * (1 + eps * H)) * v[:, None, :]
-        v = v - c * torch.bmm(A.mT, r[..., None])[..., 0]
+            kept.append(torch.stack([r.square().mean((1, 2)), *terms]) / data.null)
         if not only_readouts:
-            W = W - c * torch.bmm(G.mT, X)
-    seen = torch.stack(kept, 1).nan_to_num(nan=float("inf"), posinf=float("inf"))
-    return X.new_tensor(times), seen
+            G = H.mul_(eps).add_(1).mul_(r)
+            W.sub_(torch.bmm(G.mT, X).mul_(v), alpha=c)
+        v = v.sub(torch.bmm(A.mT, r), alpha=c)
+    return torch.stack(kept, 1)
 
 
 @lru_cache(maxsize=8)
@@ -100,7 +111,7 @@ def typical(lab, kth, name, events):
 def terms(lab, D, P, N, alpha, eps, rate, steps, runs, scale=1.0, bend=1.0, only_readouts=False):
     """Order of events and sizes of the terms, each in more than half of all problems."""
     home = lab.shared(["kumar2024/figure-11", lab.path[3:]])
-    slow = rate / 5 if bend > 1 else rate
+    slow = rate / 2 if bend > 1 else rate
     t, (train, variance, miss, power) = descend(
         home, D, P, N, alpha * scale, eps * bend, slow, steps, runs, only_readouts
     )
@@ -154,11 +165,11 @@ trained_readouts = Claim(
     hypotheses=("the output at the start is taken off", "P lies between D and D(D+3)/2"),
     checks=(terms, losses_by_autograd),
     controls=(
-        terms.but(scale=50.0),
-        terms.but(bend=20.0),
+        terms.but(scale=16.0),
+        terms.but(bend=4.0),
         terms.but(only_readouts=True),
-        losses_by_autograd.but(scale=20.0),
-        losses_by_autograd.but(data=6),
+        losses_by_autograd.but(scale=8.0),
+        losses_by_autograd.but(data=3),
     ),
     uses=("kumar2024/loss-decomposition-with-readouts", "kumar2024/readout-moments"),
     gap="The numbers in the statement are ours; the paper shows one run without its settings.",
