@@ -23,8 +23,8 @@ def setting(lab):
         lab.pick(
             smoke={"D": 12, "P": 45, "N": 30, "steps": 1500, "runs": 96} | small,
             quick={"D": 14, "P": 54, "N": 35, "steps": 2000, "runs": 128} | small,
-            standard={"D": 24, "P": 100, "N": 60, "steps": 8000, "runs": 128}
-            | {"alpha": 0.4, "eps": 0.07, "rate": 2.0},
+            standard={"D": 20, "P": 80, "N": 50, "steps": 5000, "runs": 128}
+            | {"alpha": 0.4, "eps": 0.08, "rate": 1.6},
             paper={"D": 100, "P": 550, "N": 500, "steps": 25000, "runs": 64}
             | {"alpha": 1.0, "eps": 0.25, "rate": 4.0},
         )

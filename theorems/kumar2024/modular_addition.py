@@ -149,7 +149,7 @@ def groks(lab, p, steps, runs, few, share=SHARE, size=1.0):
 @check(setting)
 def along_alpha(lab, p, steps, runs, few, small=0.4, large=2.0):
     """The ratio of the two times at three output scales."""
-    plan = ((small, steps // 2), (1.0, steps), (large, steps))
+    plan = [(a, steps // 2 if a < 1 else steps) for a in (small, 1.0, large)]
     each = [learnt(curves(streams(lab), p, runs, T, alpha)) for alpha, T in plan]
     low, middle, high = (ratio for _, _, ratio in each)
     yield typical(lab, 1, "P(small alpha: a smaller ratio)", (low > 0) & (low < 0.9 * middle))

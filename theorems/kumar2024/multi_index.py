@@ -124,8 +124,7 @@ def setting(lab):
     few = {"runs": 96, "eps": 0.1, "rate": 0.5}
     one = lab.pick(
         smoke=few | {"D": 12, "P": 60, "N": 30, "steps": 2500},
-        quick=few | {"D": 12, "P": 60, "N": 30, "steps": 4000},
-        standard={"D": 24, "P": 150, "N": 60, "steps": 8000, "runs": 96, "eps": 0.07, "rate": 1.0},
+        standard=few | {"D": 20, "P": 120, "N": 50, "steps": 6000, "eps": 0.08, "rate": 0.8},
         paper={"D": 40, "P": 300, "N": 100, "steps": 20000, "runs": 64, "eps": 0.05, "rate": 1.0},
     )
     return [one | {"k": k} for k in (1, 2, 3)]

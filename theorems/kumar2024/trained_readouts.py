@@ -168,7 +168,7 @@ trained_readouts = Claim(
         terms.but(scale=16.0),
         terms.but(bend=4.0),
         terms.but(only_readouts=True),
-        losses_by_autograd.but(scale=8.0),
+        losses_by_autograd.but(scale=16.0),
         losses_by_autograd.but(data=3),
     ),
     uses=("kumar2024/loss-decomposition-with-readouts", "kumar2024/readout-moments"),

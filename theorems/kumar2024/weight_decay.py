@@ -111,7 +111,7 @@ def setting(lab):
     return [
         lab.pick(
             smoke={"D": 10, "P": 45, "N": 24, "steps": 1500, "runs": 72},
-            standard={"D": 24, "P": 160, "N": 60, "steps": 6000, "runs": 72},
+            standard={"D": 20, "P": 115, "N": 50, "steps": 4500, "runs": 72},
         )
     ]
 
