@@ -34,6 +34,9 @@ class Truth(enum.Enum):
     UNDECIDED = "undecided"
 
 
+_BUILTIN: tuple[type[Number], ...] = (int, float, Fraction)
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """A named number known to lie in ``[lo, hi]``, how we know, and the risk of being wrong.
@@ -64,6 +67,10 @@ class Measurement:
     power: Callable[[str, float], float] | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        for end in ("lo", "hi"):  # a subclass may compare as it likes, and numpy's floats do
+            value = getattr(self, end)
+            if type(value) not in _BUILTIN:
+                object.__setattr__(self, end, plain(self.name, value))
         if not self.lo <= self.hi:  # false for NaN as well
             raise ValueError(
                 f"{self.name!r} has the empty enclosure [{self.lo}, {self.hi}]. A NaN came out of "
@@ -236,12 +243,14 @@ def _proof(value: Any) -> Proof | None:
 
 def plain(name: str, value: Any) -> Number:
     """Convert numpy, torch and sympy scalars to int, Fraction or float without rounding."""
-    if isinstance(value, bool | Proved):
-        return int(value)
+    if type(value) in _BUILTIN:
+        known: Number = value
+        return known
     if isinstance(value, Worked):
         return int(value) if value.denominator == 1 else Fraction(value)
-    if isinstance(value, int | float | Fraction):
-        return value
+    for kind in _BUILTIN:  # numpy's float64 is a float that rounds what it is compared with
+        if isinstance(value, kind):
+            return kind(value)
     if hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         return plain(name, value.item())
     if isinstance(value, numbers.Rational):

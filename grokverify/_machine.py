@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from grokverify._settings import flushes_denormals
+
 
 @lru_cache(maxsize=8)
 def _describe(device: str) -> tuple[tuple[str, Any], ...]:
@@ -24,7 +26,7 @@ def _describe(device: str) -> tuple[tuple[str, Any], ...]:
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
-        "flush_denormal": _flushes_denormals(),
+        "flush_denormal": flushes_denormals(),
         "commit": _commit(),
         "library": _library(),
     }
@@ -70,11 +72,6 @@ def _processor() -> str:
         return platform.processor()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _flushes_denormals() -> bool:
-    tiny = torch.tensor(5e-324, dtype=torch.float64)
-    return bool((tiny + tiny).item() == 0.0)
 
 
 def _library() -> str:

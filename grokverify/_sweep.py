@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 import traceback
@@ -17,7 +18,7 @@ from grokverify._evidence import Comparison, Grade, Truth
 from grokverify._lab import Lab, drawn
 from grokverify._notes import Item, Notes, agree, ends, weaker
 from grokverify._plan import CHEAP, Unit
-from grokverify._verdict import Outcome
+from grokverify._settings import restored, settings
 from grokverify.memory import is_out_of_memory, release
 
 
@@ -39,7 +40,7 @@ class _Settled(BaseException):
 
 def observe_case(check: Check, lab: Lab, case: dict[str, Any]) -> Iterator[Item]:
     """The items one case yields, each checked to be of a kind that a check may yield."""
-    seen = check.observe(lab, **case)
+    seen = check.observe(lab, **copied(case))
     if not hasattr(seen, "__iter__"):
         raise TypeError(f"check {check.name!r} returned {type(seen).__name__}. {_HOW_TO_YIELD}")
     spent = 0.0
@@ -56,6 +57,14 @@ def observe_case(check: Check, lab: Lab, case: dict[str, Any]) -> Iterator[Item]
         yield item
 
 
+def copied(case: dict[str, Any]) -> dict[str, Any]:
+    """The case anew, so that a check that changes what it is given changes no later observation."""
+    try:
+        return copy.deepcopy(case)
+    except Exception:  # what cannot be copied, a module or an open file, is shared
+        return dict(case)
+
+
 _NO_ROOM = (
     "(Out of memory: put the heavy step into grokverify.memory.in_batches, which goes on with "
     "smaller batches, or make the case smaller at this profile.)"
@@ -66,14 +75,14 @@ _HOW_TO_YIELD = (
 )
 
 
-def sweep(check: Check, lab: Lab, unit: Unit) -> Notes:
+def sweep(check: Check, lab: Lab, unit: Unit, own: Check | None = None) -> Notes:
     """Observe the cases of a unit in order.
 
     Ends at the first failing case; a negative control, at the first case by which it has felled
-    every comparison that the unit says is standing.
+    every comparison that the unit says is standing. ``own`` is the check that it breaks.
     """
     since, notes, full = time.perf_counter(), Notes(), False
-    observed, outer = _Observed(check, lab, unit, notes), drawn.get()
+    observed, outer, before = _Observed(check, lab, unit, notes, own), drawn.get(), settings()
     try:
         drawn.set(False)
         domain = check.cases(lab)
@@ -103,60 +112,14 @@ def sweep(check: Check, lab: Lab, unit: Unit) -> Notes:
         notes.error = f"{notes.error.rstrip()} {_NO_ROOM}\n"
     if not notes.ended and not check.must and (unit.whole or unit.again):
         observed.again(math.inf if unit.again else max(CHEAP, (time.perf_counter() - since) / 5))
+    if moved := restored(before):
+        notes.error = notes.error or (
+            f"{check.name!r} changed {' and '.join(moved)}, on which other checks depend. It was "
+            "set back. Pass dtypes and the like explicitly, or restore what you change."
+        )
     notes.seconds = time.perf_counter() - since
     drawn.set(outer)
     return notes
-
-
-def outcome(check: Check, notes: Notes) -> Outcome:
-    """What all the notes of one check or control come to."""
-    truth, detail, error = Truth.UNDECIDED, notes.detail, notes.error
-    if notes.failing:
-        truth = Truth.FAILS
-    elif not (error or notes.skipped or detail):
-        truth, detail = _settle(check, notes)
-    if truth is not Truth.UNDECIDED:
-        error = error or notes.unsteady
-    return Outcome(
-        check=check.name,
-        truth=truth,
-        grade=notes.grade if notes.tallies else Grade.EMPIRICAL,
-        coverage=notes.coverage or "sampled",
-        cases=notes.cases + (notes.witness is not None and check.must != "fail"),
-        risk=float(notes.risk),
-        breaks=check.breaks,
-        clause=check.clause,
-        must=check.must,
-        tallies=tuple(notes.tallies.values()),
-        constants=notes.constants(),
-        rows=tuple(notes.rows),
-        series=tuple(notes.curves.values()),
-        witness=notes.witness,
-        failing=notes.failing,
-        detail=detail,
-        error=error,
-        skipped=notes.skipped,
-        seconds=notes.seconds,
-        certificates=notes.certificates,
-        uncertified=notes.certified - sum(c.count for c in notes.certificates),
-    )
-
-
-def _settle(check: Check, notes: Notes) -> tuple[Truth, str]:
-    if not notes.tallies:
-        return Truth.UNDECIDED, (
-            "vacuous: nothing was compared. Yield at least one comparison in some case, and see "
-            "that the domain is not empty."
-        )
-    if notes.undecided:
-        more = len(notes.undecided) - 1
-        return Truth.UNDECIDED, notes.undecided[0] + (f" (and {more} more)" if more else "")
-    if check.names and check.names not in notes.hulls:
-        return Truth.UNDECIDED, (
-            f"a check of this kind must measure {check.names!r}, but nothing of that name was "
-            "yielded."
-        )
-    return Truth.HOLDS, ""
 
 
 def case_lab(check: Check, lab: Lab, case: dict[str, Any], domain: Any) -> Lab:
@@ -172,8 +135,8 @@ def case_lab(check: Check, lab: Lab, case: dict[str, Any], domain: Any) -> Lab:
 class _Observed:
     """The cases of one unit, as they are observed."""
 
-    def __init__(self, check: Check, lab: Lab, unit: Unit, notes: Notes) -> None:
-        self.check, self.lab, self.unit, self.notes = check, lab, unit, notes
+    def __init__(self, check: Check, lab: Lab, unit: Unit, notes: Notes, own: Check | None) -> None:
+        self.check, self.lab, self.unit, self.notes, self.own = check, lab, unit, notes, own
         self._domain: Any = ()
         self._passed: set[str] = set()
         self._cheapest: tuple[float, Lab, dict[str, Any], list[float]] | None = None
@@ -208,7 +171,7 @@ class _Observed:
         since, before = time.perf_counter(), self.notes.comparisons
         drawn.set(False)
         if self.check.must == "fail":
-            _observe_negative(self.check, place, case, self.notes, set(self.unit.standing))
+            self._negative(place, case, since)
         else:
             numbers = _observe(self.check, place, case, self.notes)
             cost = time.perf_counter() - since
@@ -217,6 +180,28 @@ class _Observed:
         # A case in which nothing was compared is no evidence, and is not counted as such.
         self.notes.cases += self.notes.comparisons > before
         self._passed.add(place.path[-1])
+
+    def _negative(self, place: Lab, case: dict[str, Any], since: float) -> None:
+        """Observe a case of a negative control, and where that fells something the check itself.
+
+        The check held there before. If it does not now, then it was no ingredient that made the
+        difference, but something that an observation left behind.
+        """
+        before = {name for name, t in self.notes.tallies.items() if t.failed}
+        standing = set(self.unit.standing)
+        _observe_negative(self.check, place, case, self.notes)
+        felled = {name for name, t in self.notes.tallies.items() if t.failed}
+        cheap = time.perf_counter() - since <= CHEAP
+        if self.own is not None and not self.notes.unsteady and felled - before and cheap:
+            for name in sorted(felled - before):
+                if _confirmed(self.own, place, case, name):
+                    self.notes.unsteady = (
+                        f"not reproducible: after {self.check.name!r} the check itself fails, "
+                        f"{name!r} at {case}. Keep no state between observations."
+                    )
+        if felled and not standing - felled:
+            self.notes.cases += 1
+            raise _Settled
 
     def again(self, most: float) -> None:
         """Observe the cheapest case once more: the numbers of a check repeat, or it is unseeded.
@@ -281,17 +266,11 @@ def _confirmed(check: Check, lab: Lab, case: dict[str, Any], name: str) -> bool:
     return False
 
 
-def _observe_negative(
-    check: Check, lab: Lab, case: dict[str, Any], notes: Notes, standing: set[str]
-) -> None:
+def _observe_negative(check: Check, lab: Lab, case: dict[str, Any], notes: Notes) -> None:
     for item in observe_case(check, lab, case):
         notes.take(item)
         if isinstance(item, Comparison) and item.truth is Truth.FAILS and not notes.failing:
             notes.witness, notes.failing, notes.detail = case, item.name, str(item)
-    felled = {name for name, t in notes.tallies.items() if t.failed}
-    if felled and not standing - felled:
-        notes.cases += 1
-        raise _Settled
 
 
 def _first_line(error: Exception) -> str:

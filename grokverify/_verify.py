@@ -12,9 +12,10 @@ from grokverify._evidence import Comparison, Grade, Truth
 from grokverify._lab import Lab
 from grokverify._machine import describe
 from grokverify._notes import Notes
+from grokverify._outcome import outcome
 from grokverify._plan import Course, Plan, Unit
 from grokverify._sources import source_hash as source_hash
-from grokverify._sweep import case_lab, observe_case, outcome, sweep
+from grokverify._sweep import case_lab, observe_case, sweep
 from grokverify._verdict import Outcome, Record, Verdict, judge
 
 
@@ -57,13 +58,19 @@ def observe(claim: Claim, lab: Lab, unit: Unit) -> Notes:
     with warnings.catch_warnings():
         # A front end that turns warnings into errors may not turn a verdict with them.
         warnings.simplefilter("default")
-        return sweep(check, place(claim, lab, check), unit)
+        own = named(claim, check.breaks) if check.must == "fail" else None
+        return sweep(check, place(claim, lab, check), unit, own)
 
 
 def fold(claim: Claim, lab: Lab, seen: Mapping[str, Notes], *, ref: str = "") -> Record:
     """The record that follows from the notes of every check and control, by name."""
     checks = [outcome(c, seen[c.name]) for c in claim.checks]
-    controls = [outcome(c, seen[c.name]) for c in _in_order(claim)]
+    held = {o.check for o in checks if o.truth is Truth.HOLDS}
+    controls = [
+        replace(o, error=o.error or seen[c.name].unsteady * (c.breaks in held))
+        for c in _in_order(claim)
+        for o in [outcome(c, seen[c.name])]
+    ]
     checks = [
         replace(o, covers_witness_of=_covered(c.cases(place(claim, lab, c)), o, checks))
         if o.truth is Truth.HOLDS

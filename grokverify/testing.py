@@ -10,6 +10,7 @@ import torch
 
 from grokverify._claim import Claim
 from grokverify._lab import Lab
+from grokverify._settings import settings
 from grokverify._verdict import Record
 from grokverify._verify import replay, verify
 from grokverify.records import diff, from_json, to_json
@@ -51,12 +52,8 @@ def conform(claim: Claim, lab: Lab | None = None) -> Record:
 
 def _global_state() -> dict[str, Any]:
     return {
-        "torch's default dtype": torch.get_default_dtype(),
+        **settings(),
         "torch's generator": torch.random.get_rng_state().numpy().tobytes(),
-        "torch's TF32 flag": torch.backends.cuda.matmul.allow_tf32,
-        "torch's thread count": torch.get_num_threads(),
-        "torch's deterministic flag": torch.are_deterministic_algorithms_enabled(),
         "numpy's generator": repr(np.random.get_state()),  # noqa: NPY002
         "Python's generator": random.getstate(),
-        "numpy's error handling": np.geterr(),
     }

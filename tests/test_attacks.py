@@ -23,7 +23,7 @@ from grokverify import (
     stats,
     verify,
 )
-from grokverify._evidence import Grade
+from grokverify._evidence import Grade, Measurement
 from grokverify._intervals import outward
 from grokverify.audit import verdict as audited
 from grokverify.groups import differing
@@ -256,3 +256,21 @@ def test_a_record_says_which_comparisons_have_a_certificate():
     assert record.checks[0].witnessed == ("differ",)
     assert "differ: with a certificate" in record.explain()
     assert "off: with a certificate" not in record.explain()
+
+
+def test_numbers_that_compare_as_they_like_are_taken_for_what_they_are():
+    """numpy rounds an integer that it compares with a float64; a subclass may say anything."""
+
+    class Agreeable(int):
+        def __ge__(self, other):
+            return True
+
+        def __lt__(self, other):
+            return False
+
+    even = np.float64(2**53)
+    assert even == 2**53 + 1
+    assert enclosed("x", even, even).equals(2**53 + 1).truth.value == "fails"
+    assert Measurement("x", even, even, Grade.CERTIFIED).at_least(2**53 + 1).truth.value == "fails"
+    assert exact("x", Agreeable(1)).at_least(5).truth.value == "fails"
+    assert exact("x", 4).at_most(Agreeable(5)).truth.value == "holds"

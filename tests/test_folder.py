@@ -1,9 +1,11 @@
 """What a run does to the records that an earlier run left in its folder."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 
 from grokverify import records
@@ -144,6 +146,26 @@ def test_a_folder_by_another_name_is_the_same_folder(go):
     go("two.py", "--resume", out=("--out", "link/../link"))
     assert sorted(claims()) == ["a", "b", "c", "d", "e"]
     assert audit(RECORDS)[1] == []
+
+
+def test_a_folder_is_locked_by_whatever_name(go):
+    Path("out").mkdir()
+    os.symlink("out", "link")
+    with filelock.FileLock("link/.lock"):
+        code, told = go("one.py", out=("--out", str(Path("out").resolve())))
+    assert code == 2
+    assert "another run is writing to" in told.err
+
+
+def test_a_terminal_of_few_signs_ends_no_run(go):
+    """Nor does a pipe: what it cannot show is replaced."""
+    words = ["run", "one.py", "--workers", "1", "--no-isolate", "--profile", "smoke", "--out", "o"]
+    env = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "grokverify", *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "? verified" in done.stdout
+    assert sorted(claims(Path("o/records.jsonl"))) == ["a", "b", "c", "d"]
 
 
 def records_lab():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: all as expected. 1: a verdict differs from the expected one. 2: usage. 3: undecided where a
     verdict was expected. 4: an error. Where several apply: 2, then 4, then 1, then 3.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # no run may end on a sign that it cannot show
+            stream.reconfigure(errors="replace")
     args = _parser().parse_args(argv)
     try:
         return int(args.go(args))
