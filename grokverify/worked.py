@@ -16,7 +16,8 @@ from typing import Any
 
 from grokverify._proved import ROOM, Plain, Proved, as_text, digest, written
 
-_STEPS = 20_000  # operations beyond which nobody need try to fit them
+_STEPS = 20_000  # operations beyond which nobody need try to fit them ...
+_CELLS = 4_000  # ... and entries of an array
 
 
 class Worked(Fraction):
@@ -114,7 +115,8 @@ def given(x: Any) -> Any:
         x: an int, a Fraction, or a numpy array or nested lists of such.
 
     Returns:
-        A Worked number, an object array of them, or lists of them.
+        A Worked number, an object array of them, or lists of them. Arrays that no record has room
+        for become plain Fractions.
 
     Raises:
         TypeError: a float, or anything else that is no rational number.
@@ -124,7 +126,8 @@ def given(x: Any) -> Any:
 
         listed = np.empty(x.shape, dtype=object)
         for at, entry in np.ndenumerate(x):
-            listed[at] = given(entry.item() if hasattr(entry, "item") else entry)
+            number = given(entry.item() if hasattr(entry, "item") else entry)
+            listed[at] = number if x.size <= _CELLS else Fraction(number)
         return listed if x.shape else listed.item()
     if isinstance(x, list | tuple):
         return [given(entry) for entry in x]

@@ -41,6 +41,9 @@ def test_arrays_and_what_numpy_does_with_them():
     assert (gram == 2 * A @ A.T - 15).all()
     assert proved(gram[1, 1].proof(), Fraction(85), Fraction(85)) == "worked"
     assert [type(x) for x in (gram[0, 0], B.sum(), given([1, [2]])[1][0])] == [Worked] * 3
+    large = given(np.arange(5000))
+    assert {type(x) for x in large} == {Fraction}
+    assert large.sum() == 5000 * 4999 // 2
     assert given(np.int64(3)).proof() == {"kind": "worked", "matrix": ["3"], "steps": ""}
 
 

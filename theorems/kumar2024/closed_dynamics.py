@@ -11,7 +11,7 @@ import numpy as np
 from grokverify import Claim, Source, approx, check, exact, row, series
 from grokverify.flows.committee import Problem, compress, descend, log_times, train_network
 from grokverify.training import State, gradient_of, momentum as momentum_rule, trajectory
-from grokverify.worked import given, unequal
+from grokverify.worked import unequal
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -45,7 +45,7 @@ def in_rationals(lab, D, N, cross=Fraction(1), bend=Fraction(1)):
     alpha, eps, c = Fraction(2, 3), Fraction(3, 5), Fraction(1, 50)
 
     def whole(name, *shape):
-        return given(lab.integers(name, -3, 4, *shape).cpu().numpy())
+        return lab.integers(name, -3, 4, *shape).cpu().numpy().astype(object)
 
     W, X, y = whole("w", N, D), whole("x", P, D), whole("y", P)
     wbar, M = W.sum(0) * Fraction(1, N), W.T @ W * Fraction(1, N)

@@ -10,6 +10,7 @@ import numpy as np
 
 from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.completion import minimum_nuclear_norm, nuclear_enclosure, nuclear_norm, observe
+from grokverify.worked import given
 
 SOURCE = Source(
     "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking",
@@ -39,12 +40,13 @@ def repaired(d):
 def everything_seen(lab, factor=printed):
     """Every entry observed once: n = d^2 and M = 2 d. A d for every constant C in a list."""
     small, sigma = 6, 1  # W = 0 is optimal: G + lambda/2 S = 0 with a projection S = 1 1'/d
-    lam = Fraction(2 * sigma * 2 * small, small**3)
-    G, S = Fraction(-2 * sigma, small**3), Fraction(1, small)
+    small, sigma = given(small), given(sigma)
+    lam = 2 * sigma * 2 * small / small**3
+    G, S = -2 * sigma / small**3, 1 / small
     yield exact("defect of the optimality of W = 0", G + lam / 2 * S).equals(0)
     yield exact("S^2 - S", small * S * S - S).equals(0)
     pairs = [(10**j, 2 ** (4 * j + 4)) for j in range(4)]
-    squared = [Fraction(d**2, 4) / factor(d) for _, d in pairs]
+    squared = [given(d) ** 2 / 4 / factor(d) for _, d in pairs]
     for (C, d), value in zip(pairs, squared, strict=True):
         yield row(constant=C, d=d, ratio=math.sqrt(value))
     yield series(
@@ -69,7 +71,7 @@ def sampled_entries(lab, factor=printed):
         n = math.ceil(4 * d * math.log(d) ** 2)
         i, j = (np.asarray(lab.integers(f"{name}{d}", 0, d, n).cpu()) for name in "ij")
         M = int((np.bincount(i, minlength=d) + np.bincount(j, minlength=d)).max())
-        squared = Fraction(n * d, 2 * M) / factor(d)
+        squared = given(n) * d / (2 * given(M)) / factor(d)
         yield row(constant=C, d=d, n=n, ratio=math.sqrt(squared))
         least = squared / C**2 if least is None else min(least, squared / C**2)
     yield exact("least squared error over (C bound)^2", least).at_most(1)
@@ -151,11 +153,12 @@ def closed_form(lab, d, power=3, shrink=1):
     all of them multiples of 1 1', of which these are the entries.
     """
     for q in (Fraction(1, 1000), Fraction(1, 3), Fraction(1), Fraction(5)):
-        lam, W, S = 4 * q / d**2, max(Fraction(0), 1 - shrink * q) / d, min(Fraction(1), 1 / q) / d
-        G = Fraction(2, d**2) * (W - Fraction(1, d))
+        q, D, one = given(q), given(d), given(1)
+        lam, W, S = 4 * q / D**2, max(0 * q, 1 - shrink * q) / D, min(one, 1 / q) / D
+        G = 2 / D**2 * (W - 1 / D)
         yield exact("defect of the optimality of W", abs(G + lam / 2 * S)).equals(0)
-        squared = d**2 * (W - Fraction(1, d)) ** 2 / (lam * Fraction(d) ** power)
-        yield exact("squared error over d^3 lambda |X*|_*", squared).at_most(Fraction(1, 4 * d))
+        squared = D**2 * (W - 1 / D) ** 2 / (lam * D**power)
+        yield exact("squared error over d^3 lambda |X*|_*", squared).at_most(1 / (4 * D))
 
 
 repaired_bound = Claim(

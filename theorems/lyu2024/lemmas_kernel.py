@@ -4,7 +4,6 @@ Cost: seconds; inequalities are evaluated along exact reductions of two-layer di
 """
 
 import math
-from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +13,7 @@ from scipy.special import lambertw
 from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.flows.diagonal import DiagonalNet, diagonal_flow
 from grokverify.margins import max_margin
+from grokverify.worked import given
 
 PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Provably Induce Grokking"
 
@@ -189,7 +189,8 @@ def below_mended(lab, n, digits, mended=True, weight=1.0):
 
 def at_the_boundary(n, x, mended):
     """Y = F(x) and F(1/(nL)) = Y, the case that the proof rests on: L = 1/(n x), exactly."""
-    loss, bound = Fraction(1, n * x), Fraction(1, n * x) if mended else Fraction(n, x)
+    n, x = given(n), given(x)
+    loss, bound = 1 / (n * x), 1 / (n * x) if mended else n / x
     yield exact("L over the first bound of (17)", loss / bound).at_least(1)
 
 

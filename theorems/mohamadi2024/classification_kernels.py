@@ -12,7 +12,6 @@ Cost: all 729 networks of one unit with weights -1, 0, 1 at p = 2; float64 kerne
 """
 
 import itertools
-from fractions import Fraction
 
 import numpy as np
 import torch
@@ -22,6 +21,7 @@ from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.kernels import entk_classification, inputs, jacobian
 from grokverify.linalg.rational import is_semidefinite
 from grokverify.nets import quadratic
+from grokverify.worked import given
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 
@@ -196,9 +196,9 @@ def loss_checks(ratio):
     def any_predictor(lab, p, factor=ratio):
         psi = lab.integers("psi", -9, 10, p, p, p).cpu().numpy()
         a, b, c = np.indices((p, p, p))
-        gap = (psi - p * ((a + b - c) % p == 0)).astype(object) ** 2
-        classification = Fraction(gap.sum(axis=2).sum()) / p**2
-        regression = Fraction(gap.sum()) / p**3
+        gap = given(psi - p * ((a + b - c) % p == 0)) ** 2
+        classification = gap.sum(axis=2).sum() / p**2
+        regression = gap.sum() / p**3
         yield exact("loss ratio, less the factor", classification / regression - factor(p)).equals(
             0
         )

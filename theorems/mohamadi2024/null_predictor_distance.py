@@ -16,6 +16,7 @@ import numpy as np
 
 from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.orbits import expected_distance, second_moment, solve, sums_to_zero, symmetric
+from grokverify.worked import given
 
 PAPER = "Mohamadi et al., Why Do You Grok?"
 
@@ -24,7 +25,7 @@ def gram_schmidt(B):
     """An orthogonal basis of the columns of B, not normalised, in Fractions."""
     basis = []
     for b in B.T:
-        v = np.array([Fraction(int(e)) for e in b], dtype=object)
+        v = given(b)
         for w in basis:
             v = v - (b @ w) / (w @ w) * w
         basis.append(v)
@@ -36,8 +37,8 @@ def gram_schmidt(B):
 def pythagoras(lab, d, basis=gram_schmidt):
     """The residual of least squares by its normal equations, for spaces of every dimension."""
     B = lab.integers("B", -20, 21, d, d).cpu().numpy().astype(object)
-    B += 50 * np.eye(d, dtype=int)  # keeps the columns apart
-    x = lab.integers("x", -20, 21, d).cpu().numpy().astype(object)
+    B = given(B + 50 * np.eye(d, dtype=int))  # keeps the columns apart
+    x = given(lab.integers("x", -20, 21, d).cpu().numpy())
     for k in range(1, d):
         alpha = solve(B[:, :k].T @ B[:, :k], B[:, :k].T @ x[:, None])[:, 0]
         r = x - B[:, :k] @ alpha
