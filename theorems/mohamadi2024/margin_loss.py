@@ -11,7 +11,6 @@ import torch
 from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.fourier import duplicated, evaluate, printed, sup_norm_cubed, weights
 from grokverify.nets import quadratic
-from grokverify.worked import given
 
 PAPER, ARXIV = "Mohamadi et al., Why Do You Grok?", "2407.12332"
 MARGIN = Source(PAPER, "equation (4.3)", ARXIV)
@@ -160,10 +159,9 @@ def scaled_margin(p, h):
 )
 def constants(lab, p, h, per_copy=4, power=5):
     gamma = scaled_margin(p, h)
-    gamma, p, h, copies = given(gamma), given(p), given(h), h // (8 * p)
-    yield exact("margin over p floor(h/8p)", gamma / (p * copies)).equals(per_copy)
+    yield exact("margin over p floor(h/8p)", gamma / (p * (h // (8 * p)))).equals(per_copy)
     samples = p**3 * (h**2 / gamma) ** 2  # n^3 eps^6
-    allowed = p**power * (4 * h / p) ** 2
+    allowed = Fraction(p) ** power * Fraction(4 * h, p) ** 2
     yield exact("n^3 over p^5 (4h/p)^2", samples / allowed).at_most(1)
     yield row(p=p, h=h, normalised_margin=gamma, samples=float(samples) ** (1 / 3))
     yield series(
