@@ -130,6 +130,10 @@ CRAFTED = {
     "arrays of unequal length": ({"kind": "differ", "matrix": ["1"], "other": ["1 2"]}, 0),
     "a root in what is worked out": ({"kind": "worked", "matrix": ["4 1/2"], "steps": "^0,1"}, 2),
     "a huge power": ({"kind": "worked", "matrix": ["1 ffffff"], "steps": "^0,1"}, 1),
+    "squares of squares": (
+        {"kind": "worked", "matrix": ["3"], "steps": " ".join(f"*{k:x},{k:x}" for k in range(99))},
+        0,
+    ),
     "an operation that nobody knows": (
         {"kind": "worked", "matrix": ["1"], "steps": "%0,0"},
         0,
