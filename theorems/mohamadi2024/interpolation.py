@@ -124,7 +124,7 @@ def printed_exactly(lab, up_to, build=printed, gain=Fraction(1)):
     for p, items in enumerate(told, start=2):
         for item in items:
             if isinstance(item, Comparison):
-                yield exact(f"wrong outputs at p={p}", item.left.lo).equals(0)
+                yield replace(item.left, name=f"wrong outputs at p={p}").equals(0)
 
 
 @check(lambda lab: [{"p": p} for p in lab.pick(smoke=(3,), quick=(3, 23, 97))])

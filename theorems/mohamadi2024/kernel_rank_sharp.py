@@ -22,6 +22,7 @@ import numpy as np
 import sympy
 
 from grokverify import Claim, Source, approx, check, exact, row, series
+from grokverify.groups import differing
 from grokverify.kernels import entk, inputs, jacobian, most_frequent
 from grokverify.linalg.exact import PRIME, rank_exact, rank_mod_prime
 from grokverify.nets import quadratic
@@ -101,7 +102,7 @@ def rank_over_the_integers(lab, p, unit=per_unit, closed=entk):
         ]
         W, V = points[0]
         G = jacobian(W, V, x)
-        off = int((np.asarray(closed(W, V, x)) != G @ G.T).sum())
+        off = differing((np.asarray(closed(W, V, x)),), (G @ G.T,))
         yield exact("entries of K that are no products of gradients", off).equals(0)
         rank = max(rank_exact(entk(W, V, x)) for W, V in points)
         yield exact("rank over Q", rank).equals(min(p**3, h * unit(p)))

@@ -36,8 +36,8 @@ def forms(vector_of):
     @check(sizes(((2, 3), (3, 3)), ((2, 3), (3, 3), (2, 4), (4, 3), (2, 5), (3, 4))))
     def by_enumeration(lab, p, m, vector=vector_of, power=1):
         Sigma = second_moment(sums_to_zero(p, m), symmetric(p))
-        v = vector(lab, p, m).astype(object)
-        form = Fraction(int(v @ Sigma.sums.astype(object) @ v), Sigma.order * int(v @ v))
+        v = given(vector(lab, p, m))
+        form = v @ Sigma.sums @ v / (Sigma.order * (v @ v))
         said = Fraction(p, p - 1) ** (m - power) / p
         yield row(p=p, m=m, form=form, printed=said)
         yield series(
