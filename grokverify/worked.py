@@ -115,8 +115,8 @@ def given(x: Any) -> Any:
         x: an int, a Fraction, or a numpy array or nested lists of such.
 
     Returns:
-        A Worked number, an object array of them, or lists of them. Arrays that no record has room
-        for become plain Fractions.
+        A Worked number, an object array of them, or lists of them. An integer array for which no
+        record has room becomes plain Fractions.
 
     Raises:
         TypeError: a float, or anything else that is no rational number.
@@ -124,10 +124,12 @@ def given(x: Any) -> Any:
     if hasattr(x, "tolist"):
         import numpy as np
 
-        listed = np.empty(x.shape, dtype=object)
-        for at, entry in np.ndenumerate(x):
-            number = given(entry.item() if hasattr(entry, "item") else entry)
-            listed[at] = number if x.size <= _CELLS else Fraction(number)
+        array = np.asarray(x)
+        if array.size > _CELLS and array.dtype.kind in "iu":
+            return np.frompyfunc(Fraction, 1, 1)(array.astype(object))
+        listed = np.empty(array.shape, dtype=object)
+        for at, entry in np.ndenumerate(array):
+            listed[at] = given(entry.item() if hasattr(entry, "item") else entry)
         return listed if x.shape else listed.item()
     if isinstance(x, list | tuple):
         return [given(entry) for entry in x]
