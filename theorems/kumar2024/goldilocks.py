@@ -246,7 +246,7 @@ momentum = Claim(
         with_momentum.but(scale=100.0),
         with_momentum.but(beta=0.0),
         momentum_of_all_neurons.but(scale=100.0),
-        momentum_of_all_neurons.but(data=3),
+        momentum_of_all_neurons.but(data=4),
     ),
     uses=("kumar2024/closed-dynamics", "kumar2024/grokking-curve"),
     gap=(
