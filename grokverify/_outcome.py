@@ -15,7 +15,7 @@ def outcome(check: Check, notes: Notes) -> Outcome:
         truth = Truth.FAILS
     elif not (error or notes.skipped or detail):
         truth, detail = _settle(check, notes)
-    if truth is not Truth.UNDECIDED and check.must != "fail":  # of those, fold() decides
+    if truth is not Truth.UNDECIDED and not check.must:  # of controls, fold() decides
         error = error or notes.unsteady
     return Outcome(
         check=check.name,

@@ -90,6 +90,8 @@ def sweep(check: Check, lab: Lab, unit: Unit, own: Check | None = None) -> Notes
         # An empty list chosen by the lab is vacuous.
         if domain or not callable(check.domain):
             observed.drive(domain)
+            if own and check.must == "hold" and time.perf_counter() - since <= CHEAP:
+                notes.unsteady = _holds_now(own, lab, unit, domain, check)
     except _Refuted as e:
         notes.ended, notes.witness = True, e.case
         notes.failing, notes.detail = e.comparison.name, str(e.comparison)
@@ -256,6 +258,20 @@ def _not_again(check: Check, e: _Refuted) -> str:
     return (
         f"not reproducible: {e.comparison} at {e.case}, but a second observation {what}. Draw "
         "every random number from the lab, by name, and keep no state between observations."
+    )
+
+
+def _holds_now(own: Check, lab: Lab, unit: Unit, domain: Any, control: Check) -> str:
+    """Why a positive control that held counts for nothing: the check itself no longer fails."""
+    if not unit.whole:
+        return ""  # what it failed at may be in another block
+    try:
+        _Observed(replace(own, must="hold"), lab, unit, Notes(), None).drive(domain)
+    except (_Refuted, _Settled, Exception):
+        return ""
+    return (
+        f"not reproducible: after {control.name!r} the check itself fails no longer. Keep no state "
+        "between observations."
     )
 
 

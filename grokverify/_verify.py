@@ -58,16 +58,17 @@ def observe(claim: Claim, lab: Lab, unit: Unit) -> Notes:
     with warnings.catch_warnings():
         # A front end that turns warnings into errors may not turn a verdict with them.
         warnings.simplefilter("default")
-        own = named(claim, check.breaks) if check.must == "fail" else None
+        own = named(claim, check.breaks) if check.must else None
         return sweep(check, place(claim, lab, check), unit, own)
 
 
 def fold(claim: Claim, lab: Lab, seen: Mapping[str, Notes], *, ref: str = "") -> Record:
     """The record that follows from the notes of every check and control, by name."""
     checks = [outcome(c, seen[c.name]) for c in claim.checks]
-    held = {o.check for o in checks if o.truth is Truth.HOLDS}
+    # What a control left behind matters where the check came out as the control should not.
+    telling = {(o.check, {"holds": "fail", "fails": "hold"}.get(o.truth.value)) for o in checks}
     controls = [
-        replace(o, error=o.error or seen[c.name].unsteady * (c.breaks in held))
+        replace(o, error=o.error or seen[c.name].unsteady * ((c.breaks, c.must) in telling))
         for c in _in_order(claim)
         for o in [outcome(c, seen[c.name])]
     ]

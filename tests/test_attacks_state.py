@@ -61,6 +61,29 @@ def test_a_negative_control_of_what_is_false_is_not_looked_at_twice():
 
 
 @check(dict(n=1))
+def recovers(lab, n, top=0, mended=False):
+    COUNT.append(1)
+    yield exact("failures", int(len(COUNT) <= 2)).at_most(top)
+
+
+def test_a_positive_control_that_holds_by_what_others_left_behind_backs_nothing():
+    COUNT.clear()  # the check fails twice; then everything holds, mended or not
+    record = judged(recovers, controls=(recovers.but(mended=True).must_hold(),))
+    assert record.verdict is Verdict.ERROR
+    assert "after 'recovers but mended=True' the check itself fails no longer" in record.reason
+
+
+@check(dict(n=1))
+def true_in_any_case(lab, n, top=1, mended=False):
+    yield exact("n", n).at_most(top)
+
+
+def test_a_positive_control_of_what_holds_is_as_welcome_as_ever():
+    controls = (true_in_any_case.but(top=0), true_in_any_case.but(mended=True).must_hold())
+    assert judged(true_in_any_case, controls=controls).verdict is Verdict.VERIFIED
+
+
+@check(dict(n=1))
 def sets(lab, n, what="nothing", top=1):
     if what == "dtype":
         torch.set_default_dtype(torch.float32 if n else torch.float64)
