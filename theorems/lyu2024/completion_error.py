@@ -232,11 +232,11 @@ def first_order(lab, d, share, factor=1.0, exponent=1.0):
     X, problem, Y, rho, kappa = world(lab, d, share)
     size, n = np.linalg.norm(Y), problem.n
     bound = n * factor * (size**2 * (1 + 1 / kappa) / (8 * (1 - rho)) + size / (2 * kappa))
-    lams = [10.0**-k / n for k in (1, 2, 3, 4)]
+    lams = [10.0**-k / n for k in (1, 2, 3)]
     errors = [np.linalg.norm(minimum_nuclear_norm(problem, m, gap=1e-13).W - X) for m in lams]
     order = math.log10(errors[1] / errors[2])
     yield row(d=d, n=n, rho=rho, kappa=kappa, error_over_lambda=errors[2] / lams[2], bound=bound)
-    worst = max(e / m for e, m in zip(errors[:3], lams, strict=False))
+    worst = max(e / m for e, m in zip(errors, lams, strict=True))
     yield approx("error over its bound", worst / bound).at_most(1)
     yield approx("|order in lambda - 1|", abs(order - exponent)).at_most(0.05)
     yield approx("nuclear norm of X*", nuclear_norm(X))
