@@ -1,6 +1,7 @@
 """The commands that turn records into something else, and the one that starts a claim."""
 
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -72,7 +73,10 @@ def test_new_never_overwrites_and_says_why(made, capsys, name, told):
 
 def test_names_of_files_make_sound_ids(made, capsys):
     for name in ("Größe 7.py", "_-_.py", "a" * 150 + ".py"):
+        capsys.readouterr()
         assert main(["new", name]) == 0
+        line = capsys.readouterr().out.splitlines()[1]
+        assert shlex.split(line) == ["grokverify", "run", name]
         words = ["run", name, "--no-isolate", "--profile", "smoke", "--out", f"{name}.d"]
         assert main(words) == 0, capsys.readouterr()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 from pathlib import Path
 
 from grokverify.cli._base import OK, Command, Usage
@@ -35,5 +36,6 @@ def _new(args: argparse.Namespace) -> int:
         raise Usage(f"{path} is there already; choose another name.") from None
     except OSError as e:
         raise Usage(f"{path} cannot be written ({e.strerror}).") from None
-    print(f"{path} holds a claim that passes. Now:\n  grokverify run {path}\nand change it.")
+    line = f"grokverify run {shlex.quote(str(path))}"
+    print(f"{path} holds a claim that passes. Now:\n  {line}\nand change it.")
     return OK
