@@ -1,4 +1,4 @@
-"""Lyu et al., the error bound of Theorem 3.12 (Theorem F.5): a factor d^(3/2) is missing.
+"""Lyu et al., the error bound of Theorem 3.12 (Theorem F.5): a factor of d to d^(3/2) is missing.
 
 Cost: seconds; integers for the counterexamples, certified convex programmes for d up to 30.
 """
@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 
 from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
-from grokverify.completion import minimum_nuclear_norm, nuclear_enclosure, nuclear_norm, observe
+from grokverify.completion import minimum_nuclear_norm, nuclear_enclosure, observe
 from grokverify.worked import given
 
 SOURCE = Source(
@@ -108,17 +108,17 @@ as_printed = Claim(
 # and comparing W_lambda with X* in (42) gives both with delta = sqrt(n lambda |X*|_* / 2).
 
 
-def candes_plan(d, n, lam, size):
+def candes_plan(d, n, lam, delta):
     p = n / d**2
-    return (4 * math.sqrt((2 + p) * d / p) + 2) * math.sqrt(n * lam * size / 2)
+    return (4 * math.sqrt((2 + p) * d / p) + 2) * delta
 
 
-def as_in_the_paper(d, n, lam, size):
-    return math.sqrt(lam * size) * math.log(d)
+def as_in_the_paper(d, n, lam, delta):
+    return math.sqrt(lam) * math.log(d)  # |X*|_* = 1
 
 
 @check(lambda lab: [dict(d=d) for d in lab.pick(smoke=(16,), quick=(16, 30))])
-def solved(lab, d, bound=candes_plan, p=0.6):
+def solved(lab, d, bound=candes_plan, noise=0.5, p=0.6):
     """Certified minimisers with 60 % of the entries, up to the lambda at which W vanishes."""
     X = np.ones((d, d)) / d
     cells = np.asarray(lab.subset("cells", d * d, int(p * d * d)).cpu())
@@ -129,7 +129,12 @@ def solved(lab, d, bound=candes_plan, p=0.6):
         found = minimum_nuclear_norm(problem, lam, gap=1e-10)
         yield nuclear_enclosure("optimal value", problem, found)
         errors.append(np.linalg.norm(found.W - X))
-        bounds.append(bound(d, problem.n, lam, 1.0))
+        delta, seen = (
+            math.sqrt(noise * problem.n * lam),
+            math.sqrt(problem.n * problem.loss(found.W)),
+        )
+        bounds.append(bound(d, problem.n, lam, delta))
+        yield approx("error of the observed entries over delta", seen / delta, 1e-4).at_most(1)
         yield approx("error over its bound", errors[-1] / bounds[-1], 1e-4).at_most(1)
     yield row(d=d, n=problem.n, error=errors[-1], bound=bounds[-1])
     yield series(
@@ -146,142 +151,47 @@ def solved(lab, d, bound=candes_plan, p=0.6):
 
 
 @check(*(dict(d=2**k) for k in range(2, 13)))
-def closed_form(lab, d, power=3, shrink=1):
+def closed_form(lab, d, power=2, shrink=1):
     """Everything observed, X* = 1 1'/d: W = (1 - q)_+ X* at lambda = 4 q / d^2.
 
     Optimal as G + lambda/2 S = 0 for the gradient G and the subgradient S = min(1, 1/q) 1 1'/d,
     all of them multiples of 1 1', of which these are the entries.
     """
+    squares = []
     for q in (Fraction(1, 1000), Fraction(1, 3), Fraction(1), Fraction(5)):
         q, D, one = given(q), given(d), given(1)
         lam, W, S = 4 * q / D**2, max(0 * q, 1 - shrink * q) / D, min(one, 1 / q) / D
         G = 2 / D**2 * (W - 1 / D)
         yield exact("defect of the optimality of W", abs(G + lam / 2 * S)).equals(0)
-        squared = D**2 * (W - 1 / D) ** 2 / (lam * D**power)
-        yield exact("squared error over d^3 lambda |X*|_*", squared).at_most(1 / (4 * D))
+        squares.append(D**2 * (W - 1 / D) ** 2 / (lam * D**power))
+    largest = max(squares)
+    yield exact("largest squared error over d^2 lambda |X*|_*", largest).equals(given(1) / 4)
 
 
 repaired_bound = Claim(
     id="lyu2024/completion-error",
     source=SOURCE,
-    title="Error of the global minimiser, with its factor d^(3/2)",
+    title="Error of the global minimiser, with a factor of at most d^(3/2)",
     statement=(
         r"Where the theorem of Candes and Plan applies, with $p = n/d^2$: $\lVert W_\lambda - X^* "
         r"\rVert_F \le \left(4 \sqrt{(2+p) d / p} + 2\right) \sqrt{n \lambda \lVert X^* \rVert_* "
-        r"/ 2} \lesssim d^{3/2} \sqrt{\lambda \lVert X^* \rVert_*}$ for every $\lambda$."
+        r"/ 2} \lesssim d^{3/2} \sqrt{\lambda \lVert X^* \rVert_*}$ for every $\lambda$. A factor "
+        r"$d$ is needed: with every entry observed the error reaches $\frac{d}{2} \sqrt{\lambda "
+        r"\lVert X^* \rVert_*}$ for the constant matrix."
     ),
-    checks=(solved, closed_form.part("everything observed")),
+    checks=(solved, closed_form.part("a factor d is needed")),
     controls=(
         solved.but(bound=as_in_the_paper),
-        closed_form.but(power=2),
+        solved.but(noise=0.1),
+        closed_form.but(power=3),
+        closed_form.but(power=1),
         closed_form.but(shrink=2),
     ),
     assumes=("Candes and Plan 2010, Theorem 7",),
     corrects=("lyu2024/completion-error-as-printed",),
     origin="ours",
-    gap="Numerically for the constant matrix only, with 60 % of the entries, d up to 30.",
-)
-
-
-# With a certificate the error is of first order in lambda. Let X* have the sign matrix E (sum of
-# sgn(x_a) f_a f_a' over its eigenvectors) and tangent space T. If Y vanishes off the observed
-# entries, P_T Y = E, |P_T' Y|_op = rho < 1, and kappa is the least |P H| / |H| over H in T, then
-# comparing W_lambda with X* in (42), h = |P (W - X*)|_F (every entry observed once):
-#   h^2 + n lambda/2 (1 - rho) |P_T' H|_* <= n lambda/2 |Y|_F h,
-# so |P_T' H|_F <= n lambda |Y|_F^2 / (8 (1 - rho)),  h <= n lambda |Y|_F / 2,  and
-#   |W - X*|_F <= n lambda (|Y|_F^2 (1 + 1/kappa) / (8 (1 - rho)) + |Y|_F / (2 kappa)).
-
-
-def certificate(problem, E, B):
-    """Y by least squares, rho and kappa; B is an orthonormal basis of the range of X*."""
-    d, seen = problem.d, problem.mask()
-    rest = np.eye(d) - B @ B.T
-    basis = []
-    for a in range(d):
-        for b in range(B.shape[1]):
-            M = np.outer(np.eye(d)[a], B[:, b])
-            basis.append(((M + M.T) / 2).ravel())
-    U, s, _ = np.linalg.svd(np.array(basis).T, full_matrices=False)
-    tangent = U[:, s > 1e-9]
-    shown = tangent * seen.ravel()[:, None]
-    y = shown @ np.linalg.solve(shown.T @ shown, tangent.T @ E.ravel())
-    Y = y.reshape(d, d)
-    kappa = math.sqrt(float(np.linalg.eigvalsh(shown.T @ shown)[0]))
-    return Y, float(np.linalg.norm(rest @ Y @ rest, 2)), kappa
-
-
-def world(lab, d, share):
-    """X* of rank one with entries of size 1/d, a symmetric mask, and a certificate with rho < 1."""
-    for k in range(20):
-        v = lab.signs(f"v{k}", d).cpu().numpy() * lab.uniform(f"u{k}", d, low=0.5).cpu().numpy()
-        v = v / np.linalg.norm(v)
-        seen = np.triu(lab.uniform(f"mask{k}", d, d, low=0.0).cpu().numpy() < share)
-        problem = observe(np.outer(v, v), np.argwhere(seen | seen.T))
-        Y, rho, kappa = certificate(problem, np.outer(v, v), v[:, None])
-        if rho < 0.9:
-            return np.outer(v, v), problem, Y, rho, kappa
-    raise ValueError("none of 20 masks had a certificate below 0.9; observe more entries.")
-
-
-def masks(lab):
-    return [dict(d=d, share=s) for d in lab.pick(smoke=(10,), quick=(10, 20)) for s in (0.8, 1)]
-
-
-@check(masks)
-def first_order(lab, d, share, factor=1.0, exponent=1.0):
-    X, problem, Y, rho, kappa = world(lab, d, share)
-    size, n = np.linalg.norm(Y), problem.n
-    bound = n * factor * (size**2 * (1 + 1 / kappa) / (8 * (1 - rho)) + size / (2 * kappa))
-    lams = [10.0**-k / n for k in (1, 2, 3)]
-    errors = [np.linalg.norm(minimum_nuclear_norm(problem, m, gap=1e-13).W - X) for m in lams]
-    order = math.log10(errors[1] / errors[2])
-    yield row(d=d, n=n, rho=rho, kappa=kappa, error_over_lambda=errors[2] / lams[2], bound=bound)
-    worst = max(e / m for e, m in zip(errors, lams, strict=True))
-    yield approx("error over its bound", worst / bound).at_most(1)
-    yield approx("|order in lambda - 1|", abs(order - exponent)).at_most(0.05)
-    yield approx("nuclear norm of X*", nuclear_norm(X))
-
-
-@check(lambda lab: [dict(d=d) for d in lab.pick(smoke=(6,), quick=(6, 40))])
-def inequality(lab, d, weight=1.0):
-    """|X* + H|_* >= |X*|_* + <Y, H> + (1 - rho) |P_T' H|_* for random H of all sizes."""
-    X, _, Y, rho, _ = world(lab, d, 0.9)
-    v = np.linalg.eigh(X)[1][:, -1:]
-    rest = np.eye(d) - v @ v.T
-    worst = math.inf
-    for k in range(lab.pick(smoke=20, quick=100)):
-        H = lab.normal(f"H{k}", d, d).cpu().numpy()
-        H = 10.0 ** (k % 5 - 3) * (H + H.T) / d
-        if k % 2:  # the sign that makes the inequality tight outside T
-            _, vectors = np.linalg.eigh(rest @ Y @ rest)
-            H = H * 1e-3 + np.outer(vectors[:, -1], vectors[:, -1])
-        promised = nuclear_norm(X) + (Y * H).sum()
-        promised += weight * (1 - rho) * nuclear_norm(rest @ H @ rest)
-        worst = min(worst, (nuclear_norm(X + H) - promised) / np.linalg.norm(H))
-    yield row(d=d, rho=rho, least_slack=worst)
-    yield approx("least slack of the inequality over |H|", worst).at_least(-1e-9)
-
-
-sharp_error = Claim(
-    id="lyu2024/completion-error-sharp",
-    source=SOURCE,
-    title="With a dual certificate the error is of first order in lambda",
-    statement=(
-        r"Let $Y$ vanish off the observed entries, $P_T Y = \mathrm{sgn} X^*$, $\lVert P_{T^\perp} "
-        r"Y \rVert = \rho < 1$ and $\kappa = \min_{H \in T} \lVert P_\Omega H \rVert_F / \lVert H "
-        r"\rVert_F$. Then $\lVert W_\lambda - X^* \rVert_F \le n \lambda \left(\frac{\lVert Y "
-        r"\rVert_F^2}{8 (1 - \rho)} \left(1 + \frac{1}{\kappa}\right) + \frac{\lVert Y \rVert_F}"
-        r"{2 \kappa}\right)$: of order $\lambda$ where Theorem F.5 has $\sqrt\lambda$."
+    gap=(
+        "Numerically for the constant matrix only, with 60 % of the entries, d up to 30, where the "
+        "cited bound is several times the error: between d and d^(3/2) nothing is decided here."
     ),
-    hypotheses=("every entry observed at most once, (j, i) along with (i, j)", "X* symmetric"),
-    checks=(first_order, inequality.part("the inequality behind it")),
-    controls=(
-        first_order.but(factor=0.33),
-        first_order.but(exponent=0.5),
-        inequality.but(weight=1.5),
-    ),
-    sharpens=("lyu2024/completion-error",),
-    origin="ours",
-    gap="Rank one, d up to 40; a certificate by least squares, which needs most of the entries. "
-    "With everything observed the error is a third of the bound, which the control just misses.",
 )

@@ -1,6 +1,6 @@
 """Lyu et al., Lemmas D.1 to D.6 and D.8, on matrix completion, with their sharp constants.
 
-Cost: seconds; flows of the factors with d = 4, alpha up to 200.
+Cost: seconds; flows of the factors with d = 4, alpha up to 300.
 """
 
 import math
@@ -62,7 +62,7 @@ def loss_bound(lab, sample, constant=16.0, rate=0.125):
     """D.1, (26), from the start to lambda t = log alpha - 1/2."""
     problem = instance(lab)
     n, size, nu, worst = problem.n, float(problem.values @ problem.values), 4.0, -math.inf
-    for alpha in (10.0, 100.0):
+    for alpha in (10.0, 100.0, 300.0):
         lam, A = 1 / alpha, alpha**3
         early = np.geomspace(0.03, 30, 12) * n / A
         taus = np.unique(np.concatenate([early, np.linspace(0.2, 1, 5) * (math.log(alpha) - 0.5)]))

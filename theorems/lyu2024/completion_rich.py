@@ -21,7 +21,10 @@ PAPER = "Lyu et al., Dichotomy of Early and Late Phase Implicit Biases Can Prova
 
 
 def excess(problem, W, norm2, lam):
-    """L(U, V) minus that lower bound, over the loss of W = 0."""
+    """L(U, V) minus that lower bound, over the loss of W = 0; its size is what checks bound.
+
+    A bound that is none would make it negative.
+    """
     Z = -problem.gradient(W)
     Z = Z * min(1.0, lam / 2 / max(1e-300, np.abs(np.linalg.eigvalsh(Z)).max()))
     z = problem.multiplicity * Z[problem.rows, problem.cols]
@@ -76,7 +79,7 @@ def to_the_end(lab, sigma, sample, start=noisy, wait=1.0):
     left = []
     for A, B in factor_flow(problem, U, V, lam, taus):
         norm2 = float((A**2).sum() + (B**2).sum())
-        left.append(max(excess(problem, A @ A.T - B @ B.T, norm2, lam), 1e-17))
+        left.append(abs(excess(problem, A @ A.T - B @ B.T, norm2, lam)) + 1e-17)
     if sample == 0:
         yield series(
             f"sigma = {sigma}",
@@ -145,7 +148,7 @@ def identity(lab, sample, positive=True):
     else:
         flow = factor_flow(problem, 0 * eye, eye, lam, times)
         ends = [(A @ A.T - B @ B.T, (A**2).sum() + (B**2).sum()) for A, B in flow]
-    left = [max(excess(problem, W, size, lam), 1e-17) for W, size in ends]
+    left = [abs(excess(problem, W, size, lam)) + 1e-17 for W, size in ends]
     top = 2 / lam * np.abs(np.linalg.eigvalsh(problem.gradient(ends[-1][0]))).max()
     if sample == 0:
         yield series(
@@ -177,7 +180,7 @@ def invertible(lab, sample, drop=0):
     ((A, B),) = factor_flow(problem, U, V, lam, [100.0])
     left = excess(problem, A @ A.T - B @ B.T, (A**2).sum() + (B**2).sum(), lam)
     yield row(sample=sample, excess=left)
-    yield approx("excess at lambda t = 100", max(left, 1e-17)).at_most(1e-6)
+    yield approx("excess at lambda t = 100", abs(left) + 1e-17).at_most(1e-6)
 
 
 identity_start = Claim(
