@@ -196,7 +196,7 @@ sphere = Claim(
         r"$\arg\max_{\lVert w \rVert_1 = 1} \min_i y_i \langle w, x_i \rangle$."
     ),
     hypotheses=("separable data",),
-    checks=(taxicab, by_hand_again),
+    checks=(taxicab, by_hand_again.part("one sample, by hand")),
     controls=(taxicab.but(norm=2), by_hand_again.but(largest=5)),
     corrects=("lyu2024/l1-separator-printed",),
     origin="ours",
