@@ -57,6 +57,7 @@ class Batch:
     durations: int = 0
     ids: dict[str, str] = field(default_factory=dict)  # reference -> claim id
     costs: dict[str, str] = field(default_factory=dict)  # reference -> cost class of the ledger
+    listed: list[str] = field(default_factory=list)  # all claims of the ledger, in its order
     done: list[Record] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -153,6 +154,7 @@ class Batch:
                 raise
             items = []
         known = ledger.references(items)
+        self.listed = [*known]
         self.costs = {ref: item.cost for item in items for _, ref in item.claims}
         self.ids = {ref: claim for claim, ref in known.items()}
         if not self.what:
@@ -253,9 +255,9 @@ class Batch:
 
         path, page = self.folder.records, self.out / "index.html"
         every = [*self.done, *self.folder.kept]
-        listed = [*self.costs, *self.ids] if self.folder.kept else [*self.ids]
-        order = {ref: k for k, ref in enumerate(dict.fromkeys(listed))}
-        every.sort(key=lambda r: (order.get(r.ref, len(order)), r.claim))
+        listed = [*(self.listed if self.folder.kept else ()), *self.ids.values()]
+        order = {claim: k for k, claim in enumerate(dict.fromkeys(listed))}
+        every.sort(key=lambda r: (order.get(r.claim, len(order)), r.claim))
         try:
             records.write(path, every)
             records.write_text(page, render(every))

@@ -8,7 +8,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from grokverify import records
+from grokverify import ledger, records
 from grokverify._verify import started
 from grokverify.audit import audit
 from grokverify.cli import main
@@ -155,6 +155,17 @@ def test_a_folder_is_locked_by_whatever_name(go):
         code, told = go("one.py", out=("--out", str(Path("out").resolve())))
     assert code == 2
     assert "another run is writing to" in told.err
+
+
+def test_kept_records_stay_in_the_order_of_the_ledger(go, monkeypatch):
+    def item(claim, ref):
+        return ledger.Item(claim, "p", "l", "s", "instant", "paper", ((f"t/{claim}", ref),))
+
+    moved = [item("c", "gone.py:c"), item("a", "one.py:a"), item("e", "two.py:e")]
+    go("one.py", "two.py")
+    monkeypatch.setattr(ledger, "read", lambda path=None: moved)
+    go("t/e", "--resume")
+    assert claims() == ["c", "a", "e", "b", "d"]
 
 
 def test_a_terminal_of_few_signs_ends_no_run(go):
