@@ -1,7 +1,7 @@
 """Kumar et al., Figure 3(e): the delay over a grid of laziness alpha and misalignment epsilon.
 
 Cost: nine runs of P D^2 operations a step for each problem; the controls look at the same runs
-again. Quick 10 s, standard 60 s.
+again. Quick 10 s, standard 70 s.
 """
 
 from functools import lru_cache
