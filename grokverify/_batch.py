@@ -77,6 +77,8 @@ class Batch:
             raise Usage(
                 f"another run is writing to {self.out}. Wait for it, or choose another --out."
             ) from None
+        except BrokenPipeError:  # the run is over, and nobody reads its last lines
+            raise
         except OSError as e:
             return self._cannot_write(e)
 
@@ -110,6 +112,8 @@ class Batch:
             return 128 + signal.SIGINT
         except OSError as e:
             why = f"the output folder {self.out} cannot be written ({e.strerror or e})"
+            if isinstance(e, BrokenPipeError):
+                why = "nobody reads the output any more"
             print(f"grokverify: {why}; {self._kept()}", file=sys.stderr)
             return ERROR
         finally:

@@ -1,6 +1,7 @@
 """The commands that turn records into something else, and the one that starts a claim."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -93,3 +94,20 @@ def test_show_puts_the_card_of_an_earlier_run_under_the_claim(capsys, tmp_path):
     assert "    ┌ ! error" in told
     assert "    │ out of chalk" in told
     assert f"    └ {name}" in told
+
+
+def test_a_reader_that_leaves_loses_no_record_and_is_not_called_a_full_disk(made):
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = ["run", "my_claim.py", "--no-isolate", "--profile", "smoke", "--out", "piped"]
+    with os.fdopen(writer, "w") as gone:
+        done = subprocess.run(
+            [sys.executable, "-m", "grokverify", *words],
+            stdout=gone,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 4
+    assert "nobody reads the output any more; 1 finished records are in piped" in done.stderr
+    assert len(records.read("piped/records.partial.jsonl")[0]) == 1

@@ -119,6 +119,7 @@ eps_controls = Claim(
     hypotheses=("the output at the start is taken off", "delay is counted in steps"),
     checks=(along_eps, eps_of_all_neurons),
     controls=(
+        along_eps.but(order=(0, 0, 1)),
         along_eps.but(order=(2, 1, 0)),
         along_eps.but(clock=in_natural_time),
         eps_of_all_neurons.but(factor=1.1),
