@@ -173,7 +173,7 @@ def of_one_sample(x, norm):
     yield exact("squared margin over the largest", inner**2 / length / largest).at_least(1)
 
 
-SINGLE = ({"x": (2, 1)}, {"x": (3, -4, 2)}, {"x": (1, 0, 0, -5)})
+SINGLE = ({"x": [2, 1]}, {"x": [3, -4, 2]}, {"x": [1, 0, 0, -5]})
 
 
 @check(*SINGLE)
