@@ -96,18 +96,26 @@ def test_show_puts_the_card_of_an_earlier_run_under_the_claim(capsys, tmp_path):
     assert f"    └ {name}" in told
 
 
-def test_a_reader_that_leaves_loses_no_record_and_is_not_called_a_full_disk(made):
+def without_reader(*words):
+    """A command whose standard output nobody reads."""
     reader, writer = os.pipe()
     os.close(reader)
-    words = ["run", "my_claim.py", "--no-isolate", "--profile", "smoke", "--out", "piped"]
     with os.fdopen(writer, "w") as gone:
-        done = subprocess.run(
+        return subprocess.run(
             [sys.executable, "-m", "grokverify", *words],
             stdout=gone,
             stderr=subprocess.PIPE,
             text=True,
             check=False,
         )
+
+
+def test_a_reader_that_leaves_loses_no_record_and_is_not_called_a_full_disk(made):
+    words = ["run", "my_claim.py", "--no-isolate", "--profile", "smoke", "--out", "piped"]
+    done = without_reader(*words)
     assert done.returncode == 4
     assert "nobody reads the output any more; 1 finished records are in piped" in done.stderr
     assert len(records.read("piped/records.partial.jsonl")[0]) == 1
+    audit = without_reader("audit", "out/records.jsonl")
+    assert audit.returncode != 0
+    assert "cannot be read" not in audit.stderr

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from grokverify.cli import _audit, _doctor, _export, _ledger, _new, _replay, _report, _run, _sweep
-from grokverify.cli._base import OK, USAGE, Usage
+from grokverify.cli._base import ERROR, USAGE, Usage
 from grokverify.cli._replay import replay_line as replay_line
 
 _FAMILIES = (_ledger, _new, _run, _sweep, _replay, _report, _audit, _export, _doctor)
@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE
     except BrokenPipeError:
         sys.stderr.close()
-        return OK
+        return ERROR  # what was not read is not known to be in order
     except KeyboardInterrupt:
         print("grokverify: interrupted; finished records are kept.", file=sys.stderr)
         return 130

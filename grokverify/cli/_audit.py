@@ -18,6 +18,8 @@ def _audit(args: argparse.Namespace) -> int:
 
     try:
         return main(args.records)
+    except BrokenPipeError:  # a reader that left says nothing about the file
+        raise
     except OSError as e:
         why = f"{args.records} cannot be read ({e.strerror}); run the claims first."
         raise Usage(why) from None
