@@ -201,7 +201,7 @@ def approach(lab, sample, offset=0.0, clock="log alpha"):
         flow = matrix_flow(problem, alpha, lam, s + shift)
         return max(np.abs(p.W - q.W).max() for p, q in zip(flow, limit, strict=True)) / size
 
-    lams = [1e-3, 1e-4]
+    lams = [1e-5, 1e-6]
     gaps = [distance(30.0, lam) for lam in lams]
     order = math.log10(gaps[0] / gaps[1])
     larger = distance(60.0, lams[1])
@@ -215,7 +215,7 @@ def approach(lab, sample, offset=0.0, clock="log alpha"):
             ylabel="largest difference in W over the largest entry",
             log="xy",
         )
-    yield approx("distance at lambda = 1e-4", gaps[1])
+    yield approx("distance at lambda = 1e-6", gaps[1])
     yield approx("|order in lambda - 1|", abs(order - 1)).at_most(0.05)
     yield approx("|distance at another alpha / distance - 1|", abs(larger / gaps[1] - 1)).at_most(
         0.02
@@ -253,7 +253,7 @@ limit_curve = Claim(
         r"on them; the distance is of order $\lambda$ and does not depend on $\alpha$."
     ),
     checks=(
-        approach.asymptotic("distance at lambda = 1e-4"),
+        approach.asymptotic("distance at lambda = 1e-6"),
         stationary.part("the equations of the curve"),
     ),
     controls=(
