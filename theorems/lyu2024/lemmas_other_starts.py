@@ -80,7 +80,8 @@ def diagonal_run(lab, log_inverse, window, lift):
 
 
 def draw_net(lab):
-    """Three quadratic units and their negatives; features with a margin that is not tiny."""
+    """Three quadratic units and their negatives; features with a margin that is not tiny, and that
+    the net keeps where they have moved by the kernel solution."""
     for k in range(40):
         x, y = lab.normal(f"x{k}", 6, 4).cpu().numpy(), lab.signs(f"y{k}", 6).cpu().numpy()
         v, W = lab.normal(f"v{k}", 3).cpu().numpy(), lab.normal(f"W{k}", 3, 4).cpu().numpy() / 2
@@ -89,9 +90,9 @@ def draw_net(lab):
             best = max_margin(net.jacobian(net.theta_bar))
         except NotSeparable:
             continue
-        if best.margin > 0.1:
+        if best.margin > 0.1 and net.rise(best.w * best.margin).min() > 0.1:
             return net, best
-    raise ValueError("none of 40 nets had features with a margin above 0.1.")
+    raise ValueError("none of 40 nets had features with a margin above 0.1 that lasts.")
 
 
 def net_run(lab, log_inverse, window, lift):
