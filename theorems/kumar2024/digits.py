@@ -54,8 +54,8 @@ def along_alpha(
     each = [curves(home, H, P, Q, runs, horizon(a, steps), a, decay) for a in scales]
     times = [learnt(run) for run in each]
     (fit0, late0, _), _, (fit2, late2, _) = times
-    soon = fit0.isfinite() & (late0 <= 1.5 * fit0)
-    yield typical(lab, 1, "P(small alpha: learnt within one and a half times)", soon)
+    soon = fit0.isfinite() & (late0 <= 1.25 * fit0)
+    yield typical(lab, 1, "P(small alpha: learnt within 1.25 times)", soon)
     both = fit2.isfinite() & late2.isfinite()
     delayed = both & (late2 * fit0 > late0 * fit2)
     yield typical(lab, 2, "P(large alpha: learnt, and the ratio is larger)", delayed)
@@ -116,7 +116,7 @@ output_scale = Claim(
     statement=(
         r"A ReLU network of eight times the usual weights learns images of digits by AdamW with "
         r"weight decay. Each in more than half of the training sets of the sizes in the table: at "
-        r"$\alpha = 0.003$ the test accuracy reaches $0.7$ within one and a half times the time at "
+        r"$\alpha = 0.003$ the test accuracy reaches $0.7$ within $1.25$ times the time at "
         r"which the train accuracy reaches $0.95$; at $\alpha = 0.1$ the ratio of these two times "
         r"is larger, and finite; the test accuracy at the time of the fit falls from $\alpha = "
         r"0.003$ to $0.03$; and it falls from $0.03$ to $0.1$."

@@ -168,6 +168,8 @@ def half_time_of_descent(problem, X, test, alpha, lam, rate, level):
             U, V = U - rate * (2 * G @ U + lam * U), V + rate * (2 * G @ V - lam * V)
         k, before = k + every, now
         now = float((((U @ U.T - V @ V.T) - X).ravel()[test] ** 2).mean())
+        if k * rate * lam > 40:
+            raise ValueError(f"after {k} steps the test loss is {now:.3g}, above {level:.3g}.")
     return crossing(np.array([k - every, k]), np.array([before, now]), level)
 
 
