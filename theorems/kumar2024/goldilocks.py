@@ -25,9 +25,9 @@ def setting(lab):
     """P = 1.25 D, about 4 D and 12.5 D, the first and the last as in Figure 9 (D = 40)."""
     return [
         lab.pick(
-            smoke={"D": 12, "N": 30, "steps": 1000, "runs": 144, "eps": 0.1, "rate": 1.0},
-            quick={"D": 12, "N": 30, "steps": 1500, "runs": 144, "eps": 0.1, "rate": 1.0},
-            standard={"D": 20, "N": 50, "steps": 4500, "runs": 144, "eps": 0.08, "rate": 1.0},
+            smoke={"D": 12, "N": 30, "steps": 1000, "runs": 192, "eps": 0.1, "rate": 1.0},
+            quick={"D": 12, "N": 30, "steps": 1500, "runs": 192, "eps": 0.1, "rate": 1.0},
+            standard={"D": 20, "N": 50, "steps": 4500, "runs": 192, "eps": 0.08, "rate": 1.0},
             paper={"D": 40, "N": 100, "steps": 30000, "runs": 64, "eps": 0.05, "rate": 1.0},
         )
     ]
@@ -219,9 +219,10 @@ def with_momentum(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0):
 @check(swinging)
 def momentum_of_all_neurons(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0, data=1):
     """The same for all N neurons by automatic differentiation, on fresh samples."""
-    problem = sample(lab, 9, D=D, P=data * P, N=N, alpha=ALPHA * scale, eps=eps)
-    probe = lab.normal("probe", 9, 300, D) / D**0.5
-    W, times = lab.normal("w", 9, N, D), log_times(steps // 2, 60)
+    few = 21
+    problem = sample(lab, few, D=D, P=data * P, N=N, alpha=ALPHA * scale, eps=eps)
+    probe = lab.normal("probe", few, 300, D) / D**0.5
+    W, times = lab.normal("w", few, N, D), log_times(steps // 2, 60)
     slow = 2 * rate * (1 - beta)
     train, test, _ = train_network(W, problem, slow, times, momentum=beta, probe=probe)
     t = torch.tensor(times, dtype=train.dtype, device=train.device)

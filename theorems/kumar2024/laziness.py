@@ -23,9 +23,9 @@ ALPHAS, UP = (0.1, 0.4, 1.6), (0, 1, 2)
 def setting(lab):
     return [
         lab.pick(
-            smoke={"D": 10, "P": 36, "N": 25, "steps": 2000, "runs": 64, "eps": 0.1, "rate": 0.5},
-            quick={"D": 12, "P": 45, "N": 30, "steps": 3000, "runs": 64, "eps": 0.1, "rate": 0.5},
-            standard={"D": 20, "P": 80, "N": 50, "steps": 6000, "runs": 96}
+            smoke={"D": 10, "P": 36, "N": 25, "steps": 2000, "runs": 96, "eps": 0.1, "rate": 0.5},
+            quick={"D": 12, "P": 45, "N": 30, "steps": 3000, "runs": 96, "eps": 0.1, "rate": 0.5},
+            standard={"D": 20, "P": 80, "N": 50, "steps": 6000, "runs": 128}
             | {"eps": 0.08, "rate": 0.8},
             paper={"D": 100, "P": 450, "N": 500, "steps": 60000, "runs": 64}
             | {"eps": 0.25, "rate": 1.0},
@@ -120,7 +120,7 @@ def at_the_ends(lab, D, P, N, steps, runs, eps, rate, rich=0.02, lazy=400.0):
 @check(setting)
 def of_all_neurons(lab, D, P, N, steps, runs, eps, rate, alphas=ALPHAS):
     """The same order for all N neurons by automatic differentiation, losses on fresh samples."""
-    few, fresh = 9, lab.pick(smoke=200, quick=400)
+    few, fresh = 15, lab.pick(smoke=200, quick=400)
     problem = sweep(sample(lab, few, D=D, P=P, N=N, alpha=1.0, eps=eps), alpha=alphas)
     probe = lab.normal("probe", few, fresh, D).repeat_interleave(3, 0) / D**0.5
     W = lab.normal("w", few, N, D).repeat_interleave(3, 0)

@@ -132,8 +132,8 @@ def in_iid_runs(
 def by_the_network_itself(
     lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0, speed=1.0, data=1
 ):
-    """All N neurons by automatic differentiation, losses on fresh samples; medians of nine runs."""
-    few, fresh = 9, lab.pick(smoke=200, quick=400)
+    """All N neurons by automatic differentiation, losses on fresh samples; medians."""
+    few, fresh = 25, lab.pick(smoke=200, quick=400)
     problem = sample(lab, few, D=D, P=data * P, N=N, alpha=alpha * scale, eps=eps)
     probe = lab.normal("probe", few, fresh, D) / D**0.5
     W, times = lab.normal("w", few, N, D), log_times(steps, 60)

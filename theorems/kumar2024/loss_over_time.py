@@ -81,7 +81,7 @@ def terms_of_all_neurons(
     On fresh inputs the outputs are regressed on the coordinates (power) and on the products of two
     different coordinates (the part of the misalignment off the diagonal); medians of nine runs.
     """
-    few, fresh = 9, lab.pick(smoke=600, quick=2000)
+    few, fresh = 15, lab.pick(smoke=600, quick=2000)
     problem = sample(lab, few, D=D, P=P, N=N, alpha=alpha * scale, eps=eps * bend)
     x = lab.normal("probe", few, fresh, D) / D**0.5
     W, times = lab.normal("w", few, N, D), log_times(steps, 40)

@@ -160,7 +160,7 @@ def groks(lab, k, D, P, N, steps, runs, eps, rate, more=1):
 @check(setting)
 def of_all_neurons(lab, k, D, P, N, steps, runs, eps, rate, more=1):
     """N neurons by automatic differentiation on fresh samples."""
-    few, fresh = 7, 300
+    few, fresh = 15, 300
     problem = problems(lab, D, more * P, N, few, eps, k)
     probe, times = lab.normal("probe", few, fresh, D) / D**0.5, log_times(steps // 2, 50)
     W = lab.normal("weights", few, N, D)

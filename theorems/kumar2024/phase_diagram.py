@@ -88,7 +88,7 @@ def over_the_grid(lab, D, P, N, steps, runs, rate, across=ALPHAS, down=BENDS, by
 @lru_cache(maxsize=4)
 def corners(lab, D, P, N, steps, rate, across, down):
     """Delays (few, 2, 2) of N neurons by automatic differentiation, on fresh samples."""
-    few, fresh = 7, 200
+    few, fresh = 15, 200
     base = sample(lab, few, D=D, P=P, N=N, alpha=1.0, eps=1.0)
     problem = sweep(sweep(base, alpha=across[::2]), eps=down[::2])
     probe = lab.normal("probe", few, fresh, D).repeat_interleave(4, 0) / D**0.5

@@ -208,7 +208,7 @@ phases = Claim(
     ),
     controls=(
         late.but(until=0.1),
-        late.but(sparse=False),
+        late.but(sparse=False, until=0.75),
         late.but(refit=False),
         between.but(exponent=2.0),
     ),

@@ -169,7 +169,7 @@ def late_kkt(lab, sample, clock=1.0):
     yield approx("KKT residual at alpha = 1e3", last[1]).at_most(0.25)
     yield approx("fall of the residual over two decades", last[1] / found[0][1]).at_most(0.6)
     yield approx("norm over its value at alpha = 10", last[2] / found[0][2]).at_most(2)
-    yield approx("excess over the LASSO at alpha = 1e3", last[4]).at_most(0.05)
+    yield approx("fall of the excess over the LASSO", last[4] / found[0][4]).at_most(0.5)
 
 
 @check(scales)

@@ -55,9 +55,9 @@ def smaller_start_lags_less(lab, p, small=0.1, large=10.0):
         low, high = (lag(*errors(scaled(lab, n, p, a)), 0.5) for a in (small, large))
         return low < high
 
-    yield most("P(smaller start lags less)", lab, event, runs=32)
+    yield most("P(smaller start lags less)", lab, event, runs=48)
     for alpha in (0.1, 1.0, 10.0):
-        run = scaled(lab.at(["block", 0]), 32, p, alpha)
+        run = scaled(lab.at(["block", 0]), 48, p, alpha)
         steps, decades = lag(*errors(run), 0.5), delay(*errors(run), 0.5)
         yield row(p=p, alpha=alpha, lag=steps.median(), decades=decades.median())
         yield accuracies(run, f"alpha = {alpha:g}", f"test accuracy, p = {p}")

@@ -121,7 +121,7 @@ def always(A, h):
 
 @check(lambda lab: [dict(p=p, words=n) for p, n in lab.pick(
     smoke=((2, 30),), quick=((2, 60), (3, 15)), standard=((2, 200), (3, 60)))])  # fmt: skip
-def words(lab, p, words, rule=orthogonal_off_shifts, power=-2, networks=2):
+def words(lab, p, words, rule=orthogonal_off_shifts, power=-2, networks=3):
     # Products of up to three steps; V in multiples of SCALE.
     h, x, numbers = 2, inputs(p, np.arange(p**3)), np.arange(p**3)
     weights = []
