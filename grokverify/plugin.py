@@ -208,6 +208,7 @@ class Recorder:
         terminalreporter.write_line(counts(records))
         if path := _option(self.config, "records"):
             try:
+                kept = _kept(path, {r.claim for r in records})
                 write(path, records)
             except OSError as e:
                 terminalreporter.write_line(
@@ -215,7 +216,7 @@ class Recorder:
                     red=True,
                 )
             else:
-                terminalreporter.write_line(f"records: {path}")
+                terminalreporter.write_line(f"records: {path}{kept}")
                 if ahead := _ahead(self.config):
                     ahead.unlink(missing_ok=True)
 
@@ -237,3 +238,16 @@ class Recorder:
             if record.verdict.value == "error":
                 failed.add(record.claim)
         return sorted(merged.values(), key=lambda r: r.claim)
+
+
+def _kept(path: str, now: set[str]) -> str:
+    """Where the file went that this session replaces, if it holds claims that did not run."""
+    from grokverify.records import read
+
+    if not os.path.isfile(path):
+        return ""
+    others = {r.claim for r in read(path)[0]} - now
+    if not others:
+        return ""
+    os.replace(path, f"{path}.before")
+    return f" (that of before, which has {len(others)} more claims, is now {path}.before)"

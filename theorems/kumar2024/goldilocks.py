@@ -252,7 +252,7 @@ momentum = Claim(
     ),
     uses=("kumar2024/closed-dynamics", "kumar2024/grokking-curve"),
     gap=(
-        "Panel (a) only; the student-teacher and transformer panels are not run. Under momentum "
+        "Panel (a); the other panels are claims of their own. Under momentum "
         "the test loss rises with many samples as well, so that the rise alone tells little. Where "
         "the rate does not grow with D the bumps fade: at D = 40 most runs have none."
     ),

@@ -139,6 +139,6 @@ linearised_student = Claim(
     gap=(
         "Sizes, samples, optimiser's settings and thresholds are ours: the figure has two curves. "
         "How far the two part falls with the width, and with a student that starts at the scale of "
-        "its teacher. The transformer of panel (c) is not run."
+        "its teacher. The transformer of panel (c) has a claim of its own."
     ),
 )

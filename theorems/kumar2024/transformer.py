@@ -181,8 +181,8 @@ scale_of_transformers = Claim(
 
 
 def short(lab):
-    one = {"p": 11, "d": 16, "m": 24, "share": 0.8, "runs": 28, "steps": 240}
-    large = {"p": 17, "d": 32, "m": 64, "share": 0.8, "runs": 40, "steps": 240}
+    one = {"p": 11, "d": 16, "m": 24, "share": 0.8, "runs": 28, "steps": 180}
+    large = {"p": 17, "d": 32, "m": 64, "share": 0.8, "runs": 40, "steps": 120}
     return [lab.pick(smoke=one, standard=large)]
 
 
