@@ -42,7 +42,7 @@ def without_ridge(L, c, p):
 
 
 def triples(lab):
-    few = [(2, 0.25, 1.5), (2, 0.75, 0.5)]
+    few = [(2, 0.25, 2.0), (2, 0.75, 0.5)]
     more = [(2, 0.5, 0.25), (3, 0.5, 0.25)]
     chosen = lab.pick(smoke=few, quick=few + more)
     return [dict(L=L, c=c, p=p) for L, c, p in chosen]
