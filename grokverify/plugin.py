@@ -208,7 +208,7 @@ class Recorder:
         terminalreporter.write_line(counts(records))
         if path := _option(self.config, "records"):
             try:
-                kept = _kept(path, {r.claim for r in records})
+                moved = _put_aside(path, records)
                 write(path, records)
             except OSError as e:
                 terminalreporter.write_line(
@@ -216,7 +216,7 @@ class Recorder:
                     red=True,
                 )
             else:
-                terminalreporter.write_line(f"records: {path}{kept}")
+                terminalreporter.write_line(f"records: {path}{moved}")
                 if ahead := _ahead(self.config):
                     ahead.unlink(missing_ok=True)
 
@@ -240,14 +240,16 @@ class Recorder:
         return sorted(merged.values(), key=lambda r: r.claim)
 
 
-def _kept(path: str, now: set[str]) -> str:
-    """Where the file went that this session replaces, if it holds claims that did not run."""
-    from grokverify.records import read
+def _put_aside(path: str, now: list[Record]) -> str:
+    """Move records of claims that did not run out of a file that is about to be replaced."""
+    from grokverify.records import read, write
 
     if not os.path.isfile(path):
         return ""
-    others = {r.claim for r in read(path)[0]} - now
+    ran, aside = {r.claim for r in now}, f"{path}.aside"
+    others = {r.claim: r for r in read(path)[0] if r.claim not in ran}
     if not others:
         return ""
-    os.replace(path, f"{path}.before")
-    return f" (that of before, which has {len(others)} more claims, is now {path}.before)"
+    before = read(aside)[0] if os.path.isfile(aside) else []
+    write(aside, ({r.claim: r for r in before} | others).values())
+    return f" (records of {len(others)} claims that did not run moved to {aside})"

@@ -140,13 +140,14 @@ def test_pytest_and_the_command_line_agree(run, pytester):
     assert [r.checks[0].cases for r in found] == [r.checks[0].cases for r in direct]
 
 
-def test_a_selection_does_not_take_the_place_of_the_records_of_all(run, pytester):
+def test_a_selection_moves_the_records_of_other_claims_aside(run, pytester):
     run(CLAIMS, "--theorem-records", "r.jsonl")
     result = run(CLAIMS, "--theorem-records", "r.jsonl", "-k", "true")
-    result.stdout.fnmatch_lines(["records: r.jsonl (*has 1 more claims, is now r.jsonl.before)"])
-    before, now = (records.read(pytester.path / n)[0] for n in ("r.jsonl.before", "r.jsonl"))
-    assert [r.claim for r in now] == ["t/true"]
-    assert [r.claim for r in before] == ["t/printed", "t/true"]
+    result.stdout.fnmatch_lines(["records: r.jsonl (records of 1 claims *to r.jsonl.aside)"])
+    run(CLAIMS, "--theorem-records", "r.jsonl", "-k", "printed")
+    aside, now = (records.read(pytester.path / n)[0] for n in ("r.jsonl.aside", "r.jsonl"))
+    assert [r.claim for r in now] == ["t/printed"]
+    assert sorted(r.claim for r in aside) == ["t/printed", "t/true"]
 
 
 def test_a_suite_without_claims_imports_nothing_heavy(pytester):

@@ -36,12 +36,15 @@ def cases(lab):
     return [dict(p=p) for p in lab.pick(**SIZES)]
 
 
+RUNS = 48
+
+
 def run_of(lab, n, p, rate=10.0, scale=1.0):
     s = classification(p, runs=n, last=400, rate=rate, scale=scale, kernel=96)
     return classify(shared(lab, "figure 1"), s)
 
 
-def most(name, lab, event, *, runs=48, kth=1):
+def most(name, lab, event, *, runs=RUNS, kth=1):
     """Whether the event has probability at least 1/2, from one block of independent runs."""
     return stats.decide(name, event, lab=replace(lab, trials=runs), at_least=0.5, kth=kth)
 
@@ -71,7 +74,7 @@ def small_beside_later(lab, p, measure="moved", rate=10.0):
         return fit.isfinite() & (ratio <= 0.1)
 
     yield most("P(change at the fit is at most a tenth of the last)", lab, event)
-    run = run_of(lab.at(["block", 0]), 48, p, rate)
+    run = run_of(lab.at(["block", 0]), RUNS, p, rate)
     fit = fit_time(run)
     ratio = value_at(run.t, run[measure].double(), fit) / run[measure][-1]
     yield row(p=p, fitted=int(fit.isfinite().sum()), fit=fit.median(), ratio=ratio.median())
@@ -114,7 +117,7 @@ def far_at_the_fit(lab, p, scale=1.0, rate=10.0):
         return fit.isfinite() & (value_at(run.t, run["relative"].double(), fit) >= 10)
 
     yield most("P(relative change at the fit is at least 10)", lab, event)
-    run = run_of(lab.at(["block", 0]), 48, p, rate, scale)
+    run = run_of(lab.at(["block", 0]), RUNS, p, rate, scale)
     fit = fit_time(run)
     relative = value_at(run.t, run["relative"].double(), fit)
     yield row(p=p, fit=fit.median(), relative=relative.median(), least=relative.min())
@@ -133,7 +136,7 @@ def far_after_one_step(lab, p, width=4, rate=10.0):
 
     yield most("P(one step moves K by its norm)", lab, lambda l, n: first(l, n, p) >= 1)
     for size in lab.pick(smoke=(p,), standard=(p, 97) if p == 47 else (p,)):
-        moved = first(lab.at(["block", 0]), 32, size)
+        moved = first(lab.at(["block", 0]), RUNS, size)
         yield row(p=size, width=width * size, relative=moved.median(), most=moved.max())
         yield series(
             "relative change after one step", x=size, y=moved.median(), xlabel="p", log="xy"
