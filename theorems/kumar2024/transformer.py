@@ -155,8 +155,8 @@ scale_of_transformers = Claim(
     uses=("kumar2024/transformer-decay-hastens",),
     gap=(
         "Not decided at p = 17 (see the table). The figure's p = 113 with three tenths of the "
-        "pairs takes a GPU, so this is no refutation, no positive control is offered, and the verdict "
-        "stays open."
+        "pairs takes a GPU, so this is no refutation, no positive control is offered, and the "
+        "verdict stays open."
     ),
 )
 
