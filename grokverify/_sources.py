@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ def source_hash(claim: Claim) -> str:
     files, todo = set[str](), []
     for check in (*claim.checks, *claim.controls):
         plain = check.observe.func if isinstance(check.observe, partial) else check.observe
-        todo.append(plain.__code__.co_filename)
+        todo.append(inspect.unwrap(plain).__code__.co_filename)
     while todo:
         name = todo.pop()
         if name not in files:

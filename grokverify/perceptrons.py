@@ -21,14 +21,15 @@ from grokverify.training import Gradient, Parameters
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """An activation, in place, and its derivative as a function of its own value."""
+    """An activation h, in place, and d times its derivative as a function of d and h."""
 
     act: Callable[[torch.Tensor], torch.Tensor]
-    slope: Callable[[torch.Tensor], torch.Tensor]
+    back: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-TANH = Activation(torch.tanh_, lambda h: 1 - h * h)
-RELU = Activation(torch.relu_, lambda h: (h > 0).to(h))  # 0 at 0, as in torch
+# One pass over the memory each; written with 1 - h h and h > 0 they take three.
+TANH = Activation(torch.tanh_, torch.ops.aten.tanh_backward)
+RELU = Activation(torch.relu_, lambda d, h: torch.ops.aten.threshold_backward(d, h, 0))
 
 
 def start(lab: Lab, name: str, runs: int, widths: Sequence[int], scale: float = 1.0) -> Parameters:
@@ -93,7 +94,7 @@ class Linearised:
         move = [a - b for a, b in zip(theta, self._theta0, strict=True)]
         d = torch.baddbmm(move[1], self._h[0], move[0])
         for k, h in enumerate(self._h[1:], 1):
-            d = d * self._act.slope(h)
+            d = self._act.back(d, h)
             d = torch.baddbmm(move[2 * k + 1], h, move[2 * k]).baddbmm_(d, self._theta0[2 * k])
         return self._f0 + d
 
@@ -126,5 +127,5 @@ def _backward(
     for k in reversed(range(len(h))):
         found = [h[k].mT @ d, d.sum(1, keepdim=True), *found]
         if k:
-            d = (d @ theta[2 * k].mT).mul_(act.slope(h[k]))
+            d = act.back(d @ theta[2 * k].mT, h[k])
     return tuple(found)

@@ -4,20 +4,13 @@ Cost: a few hundred runs of P (64 H + H^2 + 10 H) operations a step and pass, H 
 the controls on alpha look at the same runs again. Quick 20 s, standard 45 s.
 """
 
-from grokverify import Claim, Source, approx, check, row, series
-from theorems.kumar2024._digits import (
-    PAPER,
-    apart,
-    by_two_codes,
-    curves,
-    learnt,
-    streams,
-    typical,
-)
+from grokverify import Claim, Source, check, row, series
+from grokverify.stats import interim
+from theorems.kumar2024._digits import PAPER, agree, curves, learnt, streams, typical
 
 
 def setting(lab):
-    one = {"H": 32, "P": 60, "Q": 600, "runs": 56, "steps": 2400, "decay": 0.1}
+    one = {"H": 32, "P": 60, "Q": 600, "runs": 96, "steps": 2400, "decay": 0.1}
     return [
         lab.pick(
             smoke=one,
@@ -36,6 +29,7 @@ def horizon(alpha, steps):
 
 
 @check(setting)
+@interim(32, 64)
 def along_alpha(
     lab,
     H,
@@ -63,18 +57,23 @@ def along_alpha(
         (one, _, before), (two, _, after) = times[k - 1 : k + 1]
         falls = (after < before) & one.isfinite() & two.isfinite()
         yield typical(lab, 2 + k, f"P(test accuracy at the fit falls, {name} alpha)", falls)
-    for alpha, run, (when, late, v) in zip(scales, each, times, strict=True):
+    plain = curves(home, H, P, Q, runs // 8, steps, big, 0.0)  # without decay: measured only
+    told = [(a, decay, *each_of) for a, *each_of in zip(scales, each, times, strict=True)]
+    for alpha, kappa, run, (when, late, v) in [*told, (big, 0.0, plain, learnt(plain))]:
         m = float(v.median())
-        told = {"xlabel": "alpha", "log": "x"}
-        yield series("median test accuracy when the train set is learnt", x=alpha, y=m, **told)
         yield row(
             alpha=alpha,
+            decay=kappa,
             train_time=float(when.median()),
             test_time=float(late.median()),
             test_accuracy_at_the_fit=m,
             final_test_accuracy=float(1 - run[2][-1].median()),
             norm_over_start=float((run[4][-1] / run[4][0]).median()),
         )
+        if not kappa:
+            continue
+        labels = {"xlabel": "alpha", "log": "x"}
+        yield series("median test accuracy when the train set is learnt", x=alpha, y=m, **labels)
         t, fit, far, *_ = run
         yield series(
             f"test accuracy of one network, alpha={alpha:.3g}",
@@ -89,24 +88,9 @@ def along_alpha(
 
 @check(setting)
 def along_alpha_by_autograd(lab, H, P, Q, runs, steps, decay, slip=1.0):
-    """A few networks at the two ends, by torch's own optimiser: every time is the same.
-
-    At the large scale also without decay, where the delay is as long or longer: a measurement.
-    """
-    for alpha, kappa in ((SMALL, decay), (BIG, decay), (BIG, 0.0)):
-        T = horizon(alpha, steps)
-        mine, torchs = by_two_codes(lab, H, P, Q, T, alpha, kappa, slip)
-        if kappa:
-            name = f"largest difference of a log time, alpha = {alpha}"
-            yield approx(name, apart(mine, torchs)).at_most(1e-3)
-        when, late, v = mine
-        yield row(
-            alpha=alpha,
-            decay=kappa,
-            train_time=float(when.median()),
-            test_time=float(late.median()),
-            test_accuracy_at_the_fit=float(v.median()),
-        )
+    """A few networks at the two ends, by torch's own optimiser, for a quarter of the steps."""
+    for alpha in (SMALL, BIG):
+        yield from agree(lab, f"alpha = {alpha}", H, P, Q, steps // 4, alpha, decay, slip)
 
 
 output_scale = Claim(
@@ -126,7 +110,7 @@ output_scale = Claim(
     controls=(
         along_alpha.but(small=BIG),
         along_alpha.but(big=SMALL),
-        along_alpha_by_autograd.but(slip=1.05),
+        along_alpha_by_autograd.but(slip=1.01),
     ),
     gap=(
         "The 8 x 8 digits of scikit-learn and a small network in place of MNIST; sizes, rate, "

@@ -13,6 +13,7 @@ from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import crossing, delay
 from grokverify.flows.committee import compress
 from grokverify.flows.pointwise import follow, start_kernel
+from grokverify.stats import interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -76,6 +77,7 @@ def as_is(order):
 
 
 @check(setting)
+@interim(48)
 def three_regimes(lab, D, P, N, Q, steps, runs, alpha, rate, order, arrange=as_is):
     """At once, late, never: along the order of the eigenvalues."""
     three = trained(lab, D, P, N, Q, steps, runs, alpha, rate, arrange(order))
@@ -184,6 +186,7 @@ labels = Claim(
 
 
 @check(setting)
+@interim(48)
 def same_table(lab, D, P, N, Q, steps, runs, alpha, rate, order, scale=1.0):
     """The linearisation at the start ends at the same test loss, and is low where it is."""
     three = trained(lab, D, P, N, Q, steps, runs, alpha * scale, rate, order)

@@ -13,6 +13,7 @@ import torch
 from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import delay, overshoot
 from grokverify.flows.committee import compress, descend, log_times, sample, train_network
+from grokverify.stats import interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -134,6 +135,7 @@ def from_share(lab, D, P, N, steps, runs, eps, rate, share):
 
 
 @check(middle)
+@interim(40)
 def along_share(lab, D, N, steps, runs, eps, rate, P, share=SHARE):
     """The rise of the test loss with and without a share of the solution in the start."""
     home, rises = lab.shared(["kumar2024/figure-10", lab.path[3:]]), {}
@@ -187,6 +189,7 @@ def swinging(lab):
 
 
 @check(swinging)
+@interim(40)
 def with_momentum(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0):
     """Heavy ball at rate (1 - beta): rise, delay and final loss as under plain descent."""
     problem = sample(lab, runs, D=D, P=P, N=N, alpha=ALPHA * scale, eps=eps)

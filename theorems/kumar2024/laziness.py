@@ -11,6 +11,7 @@ import torch
 from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import delay, lag, overshoot
 from grokverify.flows.committee import descend, log_times, sample, sweep, train_network
+from grokverify.stats import interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -45,6 +46,7 @@ def at_three(lab, D, P, N, steps, runs, eps, rate):
 
 
 @check(setting)
+@interim(40)
 def along_alpha(lab, D, P, N, steps, runs, eps, rate, order=UP):
     """alpha in {0.1, 0.4, 1.6}: delay in steps, rise and final loss of each problem in order."""
     run = at_three(lab, D, P, N, steps, runs, eps, rate)
@@ -99,6 +101,7 @@ def at_one_alpha(lab, D, P, N, steps, runs, alpha, eps, rate):
 
 
 @check(setting)
+@interim(40)
 def at_the_ends(lab, D, P, N, steps, runs, eps, rate, rich=0.02, lazy=400.0):
     """No rise at small alpha; at large alpha the network stays with its linearisation."""
     small = at_one_alpha(lab, D, P, N, steps, runs, rich, eps, rate / 2)
@@ -180,6 +183,7 @@ def weight_setting(lab):
 
 
 @check(weight_setting)
+@interim(40)
 def collapse(lab, D, P, N, steps, runs, power=2.0):
     """sigma in {1/2, 1, 2} and alpha = sigma^-2: relative change of the weights of each problem."""
     each = [

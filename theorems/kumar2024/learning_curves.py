@@ -14,6 +14,7 @@ from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import crossing, delay, overshoot, value_at
 from grokverify.flows.committee import descend, log_times, sample, train_network
 from grokverify.flows.linearised import kernel_regression_loss
+from grokverify.stats import interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -86,6 +87,7 @@ def curve(run, which, of, printed=None, beside="printed", plot=""):
 
 
 @check(setting)
+@interim(48)
 def in_iid_runs(
     lab,
     D,
@@ -184,6 +186,7 @@ grokking = Claim(
 
 
 @check(setting)
+@interim(48)
 def norm_in_iid_runs(lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0):
     """Weight norm and the cosine between M and b b' at the end, against the start."""
     _, run = trained(lab, D, P, N, steps, runs, alpha * scale, eps, rate)
@@ -237,6 +240,7 @@ norm_grows = Claim(
 
 
 @check(setting)
+@interim(48)
 def twin_at_the_fit(lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0):
     """Train loss of the linearised network when that of the network reaches 0.2."""
     _, run = trained(lab, D, P, N, steps, runs, alpha * scale, eps, rate)

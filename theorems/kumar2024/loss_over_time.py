@@ -8,6 +8,7 @@ import torch
 from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import crossing
 from grokverify.flows.committee import descend, log_times, sample, train_network
+from grokverify.stats import interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -37,6 +38,7 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
+@interim(48)
 def terms_in_iid_runs(lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0, bend=1.0):
     """Order of events and sizes of the terms, each in more than half of all problems."""
     problem = sample(lab, runs, D=D, P=P, N=N, alpha=alpha * scale, eps=eps * bend)

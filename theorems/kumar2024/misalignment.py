@@ -12,6 +12,7 @@ import torch
 from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import delay, lag, overshoot
 from grokverify.flows.committee import descend, log_times, sample, sweep, train_network
+from grokverify.stats import interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -63,6 +64,7 @@ def in_natural_time(eps, late):
 
 
 @check(setting)
+@interim(48)
 def along_eps(lab, D, P, N, steps, runs, eps, rate, order=(0, 1, 2), clock=in_steps):
     """eps doubled twice: delay, rise and final loss of each problem in order."""
     problem, run = trained(lab, D, P, N, steps, runs, doubled(eps), rate)

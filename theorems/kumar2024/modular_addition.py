@@ -11,6 +11,7 @@ import torch
 from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import crossing, overshoot, value_at
 from grokverify.runs import log_times
+from grokverify.stats import interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -123,6 +124,7 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
+@interim(28)
 def groks(lab, p, steps, runs, few, share=SHARE, size=1.0):
     """Late accuracy, a test loss that rises and falls, weights that grow."""
     t, record = run = curves(streams(lab), p, runs, steps, 1.0, share, size)
@@ -147,6 +149,7 @@ def groks(lab, p, steps, runs, few, share=SHARE, size=1.0):
 
 
 @check(setting)
+@interim(28)
 def along_alpha(lab, p, steps, runs, few, small=0.4, large=2.0):
     """The ratio of the two times at three output scales."""
     plan = [(a, steps // 2 if a < 1 else steps) for a in (small, 1.0, large)]
@@ -215,6 +218,7 @@ def moments(run, part):
 
 
 @check(setting)
+@interim(28)
 def same_moment(lab, p, steps, runs, few, part=1.0, moment=1.0):
     """Test accuracy comes when the test loss passes the train loss of a learnt training set."""
     t, record = run = curves(streams(lab), p, runs, steps)

@@ -12,6 +12,7 @@ from grokverify import Claim, Source, Verdict, approx, check, exact, row, series
 from grokverify.delay import delay
 from grokverify.flows.committee import descend, log_times, sample, train_network
 from grokverify.linalg.exact import rank_exact
+from grokverify.stats import interim
 from grokverify.worked import given, unequal
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
@@ -140,6 +141,7 @@ def problems(lab, D, P, N, runs, eps, k):
 
 
 @check(setting)
+@interim(48)
 def groks(lab, k, D, P, N, steps, runs, eps, rate, more=1):
     """The reduced network and its linearisation, losses as expectations."""
     run = descend(problems(lab, D, more * P, N, runs, eps, k), rate, steps)

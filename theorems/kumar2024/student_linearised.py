@@ -12,6 +12,7 @@ from grokverify import Claim, Source, approx, check, row, series
 from grokverify.delay import crossing
 from grokverify.perceptrons import Linearised, errors, output, square_gradient
 from grokverify.runs import log_times, train
+from grokverify.stats import interim
 from grokverify.training import State, adam
 from theorems.kumar2024._students import DECAY, PAPER, RATE, problem, streams, typical
 
@@ -50,6 +51,7 @@ def losses(lab, H, P, Q, steps, runs, linear, speed, centred):
 
 
 @check(setting)
+@interim(40)
 def beside_the_linearisation(lab, H, P, Q, steps, runs, speed=1.0, centred=False):
     """The same problems by both predictors: as fast on the training set, apart off it."""
     home = streams(lab)

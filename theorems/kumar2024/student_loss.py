@@ -4,6 +4,7 @@ Cost: a few hundred runs of P H^2 operations a step, H the hidden width.
 """
 
 from grokverify import Claim, Source, approx, check, row, series
+from grokverify.stats import interim
 from theorems.kumar2024._students import (
     PAPER,
     accuracy_times,
@@ -30,6 +31,7 @@ def at_one(lab):
 
 
 @check(at_one)
+@interim(40)
 def two_thresholds(lab, H, P, Q, steps, runs, alpha, loose, tight, low=1.0, high=1.0):
     """The same runs, counted by a loose and by a tight threshold."""
     run = curves(streams(lab), H, P, Q, runs, steps, alpha)
@@ -88,6 +90,7 @@ threshold = Claim(
 
 
 @check(at_one)
+@interim(40)
 def loss_beside_accuracy(lab, H, P, Q, steps, runs, alpha, loose, tight, other=None, low=1.0):
     """Losses fall together where the accuracy of the same runs groks."""
     alpha = other or alpha

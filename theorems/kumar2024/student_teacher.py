@@ -6,6 +6,7 @@ Cost: a few hundred runs of P H^2 operations a step, H the hidden width.
 import torch
 
 from grokverify import Claim, Source, approx, check, row, series
+from grokverify.stats import interim
 from theorems.kumar2024._students import (
     PAPER,
     accuracy_times,
@@ -19,6 +20,7 @@ from theorems.kumar2024._students import (
 
 
 @check(setting)
+@interim(40)
 def along_alpha(lab, H, P, Q, steps, runs, theta, small=0.1, middle=1.0, large=2.0):
     """At once, late, later or never: accuracy of each student at three output scales."""
     alphas = (small, middle, large)

@@ -12,6 +12,7 @@ from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.flows.committee import descend, sample, train_network
 from grokverify.forms import form, form_mean, mean_over, trace
 from grokverify.kernels import tangent_gram
+from grokverify.stats import interim
 from grokverify.symbolic import residue
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
@@ -198,6 +199,7 @@ def told(decayed, plain, norm):
 
 
 @check(setting)
+@interim(40)
 def decay_helps(lab, D, P, N, steps, runs, centred=False):
     """The same problems with and without decay."""
     decayed, plain, norm = losses(shared(lab), D, P, N, steps, runs, centred)
@@ -249,6 +251,7 @@ helps = Claim(
 
 
 @check(setting)
+@interim(40)
 def decay_hurts(lab, D, P, N, steps, runs, centred=True):
     """The same problems with and without decay."""
     decayed, plain, norm = losses(shared(lab), D, P, N, steps, runs, centred)

@@ -1,0 +1,69 @@
+"""Looks at a part of the runs before all of them: group-sequential sampling for whole checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
+from grokverify._evidence import Comparison, Grade, Measurement, Truth
+from grokverify._lab import Lab
+from grokverify._notes import Item
+
+Observe = Callable[..., Iterator[Item]]
+
+
+def interim(*looks: int, of: str = "runs") -> Callable[[Observe], Observe]:
+    """Observe a case with a few iid runs first, and with all of them only if that is needed.
+
+    Stands between ``@check(...)`` and the observation. ``@interim(32, 64)`` calls it with
+    ``runs=32``, then 64, then the number in the case, and keeps the first look that settles the
+    case: every comparison is decided, and what fails rests on trials. Most controls fall at the
+    first. Each look has an equal part of the risk, so that the verdict errs no more often than one
+    look at all runs would, whatever the looks have in common: the first 32 of 64 runs may be those
+    of the look before. Profiles above "quick" look once, at all runs, for sharper constants.
+
+    Args:
+        looks: increasing numbers of runs; those that are not below the number in the case are
+            left out.
+        of: the parameter of the case that holds the number of runs.
+
+    Raises:
+        ValueError: there is no look, or they do not increase from 1 on.
+    """
+    if not looks or any(b <= a for a, b in zip((0, *looks), looks, strict=False)):
+        raise ValueError(f"interim{looks} needs numbers of runs that increase, from 1 on.")
+
+    def decorate(observe: Observe) -> Observe:
+        @wraps(observe)
+        def staged(lab: Lab, **case: Any) -> Iterator[Item]:
+            planned = lab.pick(smoke=looks, standard=())
+            sizes = [*(n for n in planned if n < case[of]), case[of]]
+            part = replace(lab, alpha=lab.alpha / len(sizes))
+            for n in sizes:
+                seen = list(observe(part, **{**case, of: n}))
+                if n == sizes[-1] or _settled(seen):
+                    yield from (_charged(item, len(sizes)) for item in seen)
+                    return
+
+        return staged
+
+    return decorate
+
+
+def _settled(seen: list[Item]) -> bool:
+    """A tolerance that fails settles nothing: with more runs a median may come within it."""
+    return all(
+        c.truth is Truth.HOLDS or (c.truth is Truth.FAILS and c.grade is Grade.STATISTICAL)
+        for c in seen
+        if isinstance(c, Comparison)
+    )
+
+
+def _charged(item: Item, looks: int) -> Item:
+    """With the risk of all looks: that one of them misses is at most the sum."""
+    if isinstance(item, Comparison):
+        left, right = (replace(m, risk=looks * m.risk) for m in (item.left, item.right))
+        return replace(item, left=left, right=right)
+    return replace(item, risk=looks * item.risk) if isinstance(item, Measurement) else item
