@@ -241,7 +241,10 @@ class Batch:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _splits(self, ref: str) -> bool:
-        heavy = self.workers > 1 and self.costs.get(ref) in ("minutes", "gpu")
+        # Blocks on two workers compute twice what the checks of a claim share. That pays where a
+        # claim takes minutes; up to the quick profile none does.
+        long = self.lab.pick(smoke=False, standard=True)
+        heavy = long and self.workers > 1 and self.costs.get(ref) in ("minutes", "gpu")
         return self.split == "always" or (self.split == "auto" and heavy)
 
     def _started(self, ref: str, lab: Lab) -> None:

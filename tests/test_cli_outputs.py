@@ -96,6 +96,29 @@ def test_show_puts_the_card_of_an_earlier_run_under_the_claim(capsys, tmp_path):
     assert f"    └ {name}" in told
 
 
+@pytest.mark.parametrize(
+    ("words", "cut"),
+    [
+        (["--profile", "quick"], False),
+        (["--profile", "standard"], True),
+        (["--profile", "standard", "--workers", "1"], False),
+        (["--profile", "standard", "--split", "never"], False),
+        (["--profile", "quick", "--split", "always"], True),
+    ],
+)
+def test_long_claims_are_cut_for_several_workers(monkeypatch, capsys, tmp_path, words, cut):
+    seen = {}
+
+    def run(refs, *rest, parts, **more):
+        seen.update(refs=refs, parts=parts)
+        return iter(())
+
+    monkeypatch.setattr("grokverify._batch.run", run)
+    long = next(i for i in ledger.read() if i.claims and i.cost == "minutes")
+    main(["run", long.claims[0][0], "--workers", "2", *words, "--out", str(tmp_path)])
+    assert list(seen["parts"]) == (seen["refs"] if cut else [])
+
+
 def without_reader(*words):
     """A command whose standard output nobody reads."""
     reader, writer = os.pipe()

@@ -25,7 +25,7 @@ def add(command: Command) -> None:
         "--split",
         choices=("auto", "always", "never"),
         default="auto",
-        help="cut claims into blocks of cases for several workers; auto: the heavy ones",
+        help="cut claims into blocks of cases for several workers; auto: long ones above quick",
     )
     running.add_argument("--durations", type=int, default=0, metavar="N", help="show the N slowest")
     effort(running)

@@ -12,7 +12,7 @@ from grokverify.stats._frequency import (
     decide as decide,
     frequency as frequency,
 )
-from grokverify.stats._interim import interim as interim
+from grokverify.stats._interim import blocks as blocks, interim as interim
 from grokverify.stats._mean import (
     decide_mean as decide_mean,
     exceeds as exceeds,

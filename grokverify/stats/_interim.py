@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from grokverify._evidence import Comparison, Grade, Measurement, Truth
+from grokverify._evidence import Comparison, Grade, Measurement, Truth, exact
 from grokverify._lab import Lab
 from grokverify._notes import Item
 
@@ -22,7 +22,8 @@ def interim(*looks: int, of: str = "runs") -> Callable[[Observe], Observe]:
     case: every comparison is decided, and what fails rests on trials. Most controls fall at the
     first. Each look has an equal part of the risk, so that the verdict errs no more often than one
     look at all runs would, whatever the looks have in common: the first 32 of 64 runs may be those
-    of the look before. Profiles above "quick" look once, at all runs, for sharper constants.
+    of the look before. How many it took is told. Profiles above "quick" look once, at all runs, for
+    sharper constants.
 
     Args:
         looks: increasing numbers of runs; those that are not below the number in the case are
@@ -45,11 +46,29 @@ def interim(*looks: int, of: str = "runs") -> Callable[[Observe], Observe]:
                 seen = list(observe(part, **{**case, of: n}))
                 if n == sizes[-1] or _settled(seen):
                     yield from (_charged(item, len(sizes)) for item in seen)
+                    if len(sizes) > 1:
+                        yield exact(f"{of} observed", n)
                     return
 
         return staged
 
     return decorate
+
+
+def blocks(lab: Lab, runs: int, size: int) -> list[tuple[Lab, int]]:
+    """The streams and the numbers of runs of consecutive blocks, the last one perhaps smaller.
+
+    A later look at more runs adds blocks. Observations that cache the blocks repeat none of them,
+    as long as the looks are multiples of the size.
+
+    Raises:
+        ValueError: the number of runs or the size is below 1.
+    """
+    if runs < 1 or size < 1:
+        raise ValueError(
+            f"blocks() needs at least one run in blocks of at least one: {runs}, {size}."
+        )
+    return [(lab.at(["block", i]), min(size, runs - i)) for i in range(0, runs, size)]
 
 
 def _settled(seen: list[Item]) -> bool:

@@ -6,7 +6,7 @@ from math import comb
 import pytest
 
 from grokverify import Comparison, Lab, Truth, approx, check, row
-from grokverify.stats import frequency, interim
+from grokverify.stats import blocks, frequency, interim
 
 SIZES = (12, 20)  # the second look has the runs of the first, and eight more
 
@@ -32,7 +32,7 @@ def test_a_wrong_verdict_is_no_likelier_than_the_risk(p):
     for first, rest in product(range(13), range(9)):
         mass = comb(12, first) * comb(8, rest) * p ** (first + rest)
         mass *= (1 - p) ** (20 - first - rest)
-        (told, _), _ = observed({12: first, 20: first + rest})
+        (told, *_), _ = observed({12: first, 20: first + rest})
         truth = Truth.HOLDS if p >= 0.5 else Truth.FAILS
         wrong += mass * (told.truth not in (truth, Truth.UNDECIDED))
     assert wrong <= 0.025  # one tail of the share
@@ -42,11 +42,12 @@ def test_a_wrong_verdict_is_no_likelier_than_the_risk(p):
     ("hits", "looks"), [({12: 12}, 1), ({12: 0}, 1), ({12: 6, 20: 20}, 2), ({12: 9, 20: 11}, 2)]
 )
 def test_it_stops_at_the_first_look_that_settles(hits, looks):
-    (told, table), calls = observed(hits)
+    (told, table, count), calls = observed(hits)
     assert [runs for runs, _ in calls] == list(SIZES[:looks])
     assert all(alpha == pytest.approx(0.05) for _, alpha in calls)
     assert told.risk == pytest.approx(0.05)  # both looks at half of alpha/2
     assert dict(table.columns)["runs"] == SIZES[looks - 1]
+    assert str(count) == f"runs observed = {SIZES[looks - 1]}"
 
 
 def settle(comparisons, profile="quick", runs=9):
@@ -58,7 +59,9 @@ def settle(comparisons, profile="quick", runs=9):
         yield from comparisons
 
     seen = list(observe(Lab(profile=profile), runs=runs))
-    assert all(isinstance(item, Comparison) for item in seen)
+    told = [str(item) for item in seen if not isinstance(item, Comparison)]
+    several = profile == "quick" and runs > 3
+    assert told == [f"runs observed = {taken[-1]}"] * several
     return taken
 
 
@@ -93,9 +96,9 @@ def test_a_check_keeps_its_case_its_ingredients_and_its_words():
     assert often.but(p=0.1).name == "often but p=0.1"
     with pytest.raises(TypeError, match="names no ingredient"):
         often.but(runs=3)
-    (told,) = often.but(p=0.1).observe(Lab(), runs=20)
+    (told, _) = often.but(p=0.1).observe(Lab(), runs=20)
     assert told.truth is Truth.UNDECIDED
-    (told,) = often.but(p=0.1).observe(Lab(), runs=40)
+    (told, _) = often.but(p=0.1).observe(Lab(), runs=40)
     assert told.truth is Truth.FAILS
 
 
@@ -103,3 +106,15 @@ def test_a_check_keeps_its_case_its_ingredients_and_its_words():
 def test_looks_that_do_not_increase_are_refused(looks):
     with pytest.raises(ValueError, match="needs numbers of runs that increase"):
         interim(*looks)
+
+
+def test_more_runs_add_blocks_with_streams_of_their_own():
+    lab = Lab(seed=3)
+    few, many = blocks(lab, 8, 4), blocks(lab, 10, 4)
+    assert [n for _, n in many] == [4, 4, 2]
+    assert few == many[:2]
+    first, second, _ = (here.normal("w", 4) for here, _ in many)
+    assert not (first == second).any()
+    for runs, size in ((0, 4), (4, 0)):
+        with pytest.raises(ValueError, match="blocks.. needs at least one run"):
+            blocks(lab, runs, size)

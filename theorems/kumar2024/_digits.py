@@ -13,6 +13,7 @@ from grokverify.delay import crossing, value_at
 from grokverify.images import digits
 from grokverify.perceptrons import RELU, output, square_gradient, start
 from grokverify.runs import log_times, train
+from grokverify.stats import blocks
 from grokverify.training import State, adam
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
@@ -22,7 +23,6 @@ PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dyn
 # A set is learnt when 19 of 20 train or 7 of 10 test images are right. The paper gives no settings:
 # these are ours, and the images are scikit-learn's digits in place of MNIST.
 LARGE, RATE, FIT, LEARNT, FEW = 8.0, 4e-3, 0.05, 0.3, 5
-BLOCK = 32  # networks that are trained together
 
 
 @lru_cache(maxsize=1)
@@ -53,17 +53,14 @@ def wrong(f, c):
 
 def curves(lab, H, P, Q, runs, steps, alpha, decay):
     """Times (n,); train errors, test errors, train loss and norm, each (n, R)."""
-    parts = [
-        block(lab.at(i), H, P, Q, min(BLOCK, runs - i), steps, alpha, decay)
-        for i in range(0, runs, BLOCK)
-    ]
-    (t, *_), *values = parts[0][:1], *zip(*(part[1:] for part in parts), strict=True)
+    parts = [block(here, H, P, Q, n, steps, alpha, decay) for here, n in blocks(lab, runs, 32)]
+    (t, *_), *values = zip(*parts, strict=True)
     return t, *(torch.cat(v, 1) for v in values)
 
 
 @lru_cache(maxsize=64)
 def block(lab, H, P, Q, runs, steps, alpha, decay):
-    """The same for some networks, whose streams are their own: more of them cost the rest alone."""
+    """The same for a block of networks, which are trained together."""
     theta, x, c, z, e = problem(lab, H, P, Q, runs)
     y = one_hot(c, x)
 
@@ -86,7 +83,8 @@ def block(lab, H, P, Q, runs, steps, alpha, decay):
 @lru_cache(maxsize=16)
 def by_autograd(lab, H, P, Q, steps, alpha, decay):
     """The same for few runs, by torch's AdamW and automatic differentiation, without the norm."""
-    theta, x, c, z, e = problem(lab.at(0), H, P, Q, FEW)
+    ((home, _),) = blocks(lab, FEW, FEW)
+    theta, x, c, z, e = problem(home, H, P, Q, FEW)
     W1, a, W2, b, W3, d = leaves = [p.clone().requires_grad_() for p in theta]
     rule = torch.optim.AdamW(leaves, lr=RATE, weight_decay=decay)
     times, kept, y = log_times(steps, 24), [], one_hot(c, x)

@@ -13,6 +13,7 @@ from grokverify import stats
 from grokverify.delay import crossing, value_at
 from grokverify.perceptrons import errors, output, square_gradient, start
 from grokverify.runs import log_times, train
+from grokverify.stats import blocks
 from grokverify.training import State, adam
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
@@ -26,7 +27,7 @@ RATE, DECAY, DOUBLED, LEARNT = 1e-3, 0.01, 2.0, 0.9
 
 
 def setting(lab):
-    one = {"H": 24, "P": 60, "Q": 150, "steps": 900, "runs": 64}
+    one = {"H": 24, "P": 60, "Q": 150, "steps": 900, "runs": 96}
     return [
         lab.pick(
             smoke=one | {"theta": 0.01},
@@ -45,9 +46,16 @@ def problem(lab, H, P, Q, runs):
     return student, x, output(teacher, x), z, output(teacher, z)
 
 
-@lru_cache(maxsize=16)
 def curves(lab, H, P, Q, runs, steps, alpha):
-    """Times, and square errors of every train and test point, in closed form over all runs."""
+    """Times, square errors of every train and test point (n, R, P), (n, R, Q), null losses (R,)."""
+    parts = [block(here, H, P, Q, n, steps, alpha) for here, n in blocks(lab, runs, 32)]
+    (t, *_), fit, far, null = zip(*parts, strict=True)
+    return t, torch.cat(fit, 1), torch.cat(far, 1), torch.cat(null)
+
+
+@lru_cache(maxsize=32)
+def block(lab, H, P, Q, runs, steps, alpha):
+    """The same for a block of students, in closed form."""
     student, x, y, z, w = problem(lab, H, P, Q, runs)
 
     def seen(s):

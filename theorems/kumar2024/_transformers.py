@@ -2,7 +2,7 @@
 
 Cost: a step of one run is p^2 pairs of d (d + 2 m + p) products forward, thrice that in all: keys
 and values belong to the 2 p + 1 tokens and are computed once, not for every pair, and only the
-query at "=" is read. 0.4 ms at p = 17.
+query at "=" is read. 0.3 ms at p = 17 or less.
 """
 
 import math
@@ -90,12 +90,13 @@ def slope(f, mask):
 
 @lru_cache(maxsize=16)
 def curves(lab, p, d, m, share, runs, steps, alpha, decay, linear=False):
-    """Times (n,), train errors, test errors and train losses (n, R): of the networks, eight at a
-    time, or of their linearisations at the start."""
+    """Times (n,), train errors, test errors and train losses (n, R): of the networks, or of their
+    linearisations at the start."""
     theta, mask = problem(lab, p, d, m, share, runs)
     kept, times = [], log_times(steps, 24)
-    for i in range(0, runs, 8):
-        start, on = tuple(x[i : i + 8] for x in theta), mask[i : i + 8]
+    some = 32 if p < 50 else 8  # at a time: at p = 113 the activations of a run take 0.4 GB
+    for i in range(0, runs, some):
+        start, on = tuple(x[i : i + some] for x in theta), mask[i : i + some]
         f0, back = torch.func.vjp(logits, start)
 
         def predict(now, start=start, f0=f0):

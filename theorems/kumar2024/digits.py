@@ -57,9 +57,9 @@ def along_alpha(
         (one, _, before), (two, _, after) = times[k - 1 : k + 1]
         falls = (after < before) & one.isfinite() & two.isfinite()
         yield typical(lab, 2 + k, f"P(test accuracy at the fit falls, {name} alpha)", falls)
-    plain = curves(home, H, P, Q, runs // 8, steps, big, 0.0)  # without decay: measured only
+    plain = curves(home, H, P, Q, min(runs, 8), steps, BIG, 0.0)  # without decay: measured only
     told = [(a, decay, *each_of) for a, *each_of in zip(scales, each, times, strict=True)]
-    for alpha, kappa, run, (when, late, v) in [*told, (big, 0.0, plain, learnt(plain))]:
+    for alpha, kappa, run, (when, late, v) in [*told, (BIG, 0.0, plain, learnt(plain))]:
         m = float(v.median())
         yield row(
             alpha=alpha,

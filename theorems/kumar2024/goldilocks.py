@@ -45,6 +45,7 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
+@interim(96)
 def three_sizes(lab, D, N, steps, runs, eps, rate, few=1.25, some=4.0, many=12.5):
     """Too few samples, enough and many: final loss, rise, delay and power in linear modes."""
     low, mid, high = (
@@ -189,7 +190,7 @@ def swinging(lab):
 
 
 @check(swinging)
-@interim(40)
+@interim(96)
 def with_momentum(lab, D, N, steps, runs, eps, rate, P, beta=0.95, scale=1.0):
     """Heavy ball at rate (1 - beta): rise, delay and final loss as under plain descent."""
     problem = sample(lab, runs, D=D, P=P, N=N, alpha=ALPHA * scale, eps=eps)

@@ -11,7 +11,7 @@ import torch
 from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import crossing, overshoot, value_at
 from grokverify.runs import log_times
-from grokverify.stats import interim
+from grokverify.stats import blocks, interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -26,7 +26,7 @@ N, RATE, SHARE = 100, 100.0, 0.9
 def setting(lab):
     return [
         lab.pick(
-            smoke={"p": 13, "steps": 640, "runs": 40, "few": 2.6},
+            smoke={"p": 13, "steps": 640, "runs": 64, "few": 2.6},
             standard={"p": 17, "steps": 1500, "runs": 40, "few": 1.75},
         )
     ]
@@ -52,19 +52,18 @@ def page(f, y, truth, mask, W, V):
     return torch.stack([*means, (W.square().sum((1, 2)) + V.square().sum((1, 2))).sqrt()])
 
 
-@lru_cache(maxsize=16)
 def curves(lab, p, runs, steps, alpha=1.0, share=SHARE, size=1.0):
     """Times (n,) and records (5, n, R), by the gradient in closed form, a few runs at a time."""
-    W, V, mask = problem(lab, p, runs, share, size)
-    parts = [
-        descend(W[i : i + 8], V[i : i + 8], mask[i : i + 8], p, steps, alpha, RATE / size**4)
-        for i in range(0, runs, 8)
-    ]
-    times = torch.tensor(log_times(steps, 24), dtype=W.dtype, device=W.device)
+    parts = [descend(here, p, n, steps, alpha, share, size) for here, n in blocks(lab, runs, 8)]
+    times = torch.tensor(log_times(steps, 24), dtype=parts[0].dtype, device=parts[0].device)
     return times, torch.cat(parts, -1).transpose(0, 1)
 
 
-def descend(W, V, mask, p, steps, alpha, rate):
+@lru_cache(maxsize=128)
+def descend(lab, p, runs, steps, alpha, share, size):
+    """(n, 5, R) for a block of runs."""
+    W, V, mask = problem(lab, p, runs, share, size)
+    rate = RATE / size**4
     truth, y = labels(p, W)
     times, kept, s, f0 = set(log_times(steps, 24)), [], (2 * p) ** -0.5, 0.0
     weight = (2 * alpha / N / mask.sum(-1, keepdim=True) * mask)[..., None]
@@ -124,7 +123,7 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
-@interim(28)
+@interim(32)
 def groks(lab, p, steps, runs, few, share=SHARE, size=1.0):
     """Late accuracy, a test loss that rises and falls, weights that grow."""
     t, record = run = curves(streams(lab), p, runs, steps, 1.0, share, size)
@@ -149,7 +148,7 @@ def groks(lab, p, steps, runs, few, share=SHARE, size=1.0):
 
 
 @check(setting)
-@interim(28)
+@interim(32)
 def along_alpha(lab, p, steps, runs, few, small=0.4, large=2.0):
     """The ratio of the two times at three output scales."""
     plan = [(a, steps // 2 if a < 1 else steps) for a in (small, 1.0, large)]
@@ -218,7 +217,7 @@ def moments(run, part):
 
 
 @check(setting)
-@interim(28)
+@interim(32)
 def same_moment(lab, p, steps, runs, few, part=1.0, moment=1.0):
     """Test accuracy comes when the test loss passes the train loss of a learnt training set."""
     t, record = run = curves(streams(lab), p, runs, steps)

@@ -12,23 +12,30 @@ from grokverify import Claim, Source, approx, check, row, series
 from grokverify.delay import crossing
 from grokverify.perceptrons import Linearised, errors, output, square_gradient
 from grokverify.runs import log_times, train
-from grokverify.stats import interim
+from grokverify.stats import blocks, interim
 from grokverify.training import State, adam
 from theorems.kumar2024._students import DECAY, PAPER, RATE, problem, streams, typical
 
 
 def setting(lab):
-    one = {"H": 24, "P": 60, "Q": 150, "steps": 1000, "runs": 72}
+    one = {"H": 24, "P": 60, "Q": 150, "steps": 1000, "runs": 96}
     wide = {"H": 48, "P": 100, "Q": 200, "steps": 1200, "runs": 72}
     return [lab.pick(smoke=one, standard=wide, paper=wide | {"H": 64, "P": 150, "steps": 1500})]
 
 
-@lru_cache(maxsize=8)
 def losses(lab, H, P, Q, steps, runs, linear, speed, centred):
     """Times, train and test losses (n, runs) in null losses: of the student or its linearisation.
 
     Centred, the predictor is f - f_0: for the square loss that is f_0 added to the labels.
     """
+    each = blocks(lab, runs, 32)
+    parts = [block(here, H, P, Q, steps, n, linear, speed, centred) for here, n in each]
+    (t, *_), fit, far = zip(*parts, strict=True)
+    return t, torch.cat(fit, 1), torch.cat(far, 1)
+
+
+@lru_cache(maxsize=32)
+def block(lab, H, P, Q, steps, runs, linear, speed, centred):
     student, x, y, z, w = problem(lab, H, P, Q, runs)
     null = w.square().mean((1, 2))
     if centred:
@@ -51,7 +58,7 @@ def losses(lab, H, P, Q, steps, runs, linear, speed, centred):
 
 
 @check(setting)
-@interim(40)
+@interim(32, 64)
 def beside_the_linearisation(lab, H, P, Q, steps, runs, speed=1.0, centred=False):
     """The same problems by both predictors: as fast on the training set, apart off it."""
     home = streams(lab)

@@ -31,7 +31,7 @@ def at_one(lab):
 
 
 @check(at_one)
-@interim(40)
+@interim(32, 64)
 def two_thresholds(lab, H, P, Q, steps, runs, alpha, loose, tight, low=1.0, high=1.0):
     """The same runs, counted by a loose and by a tight threshold."""
     run = curves(streams(lab), H, P, Q, runs, steps, alpha)
@@ -90,7 +90,7 @@ threshold = Claim(
 
 
 @check(at_one)
-@interim(40)
+@interim(32, 64)
 def loss_beside_accuracy(lab, H, P, Q, steps, runs, alpha, loose, tight, other=None, low=1.0):
     """Losses fall together where the accuracy of the same runs groks."""
     alpha = other or alpha
@@ -147,6 +147,7 @@ unremarkable = Claim(
 
 
 @check(setting)
+@interim(32, 64)
 def loss_parts(lab, H, P, Q, steps, runs, theta, alpha=1.0):
     """At alpha = 1 the losses part as well."""
     run = curves(streams(lab), H, P, Q, runs, steps, alpha)

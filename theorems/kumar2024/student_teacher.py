@@ -20,7 +20,7 @@ from theorems.kumar2024._students import (
 
 
 @check(setting)
-@interim(40)
+@interim(32, 64)
 def along_alpha(lab, H, P, Q, steps, runs, theta, small=0.1, middle=1.0, large=2.0):
     """At once, late, later or never: accuracy of each student at three output scales."""
     alphas = (small, middle, large)

@@ -13,6 +13,7 @@ from grokverify import Claim, Source, approx, check, row, series, stats
 from grokverify.delay import crossing, overshoot
 from grokverify.flows.committee import log_times, sample
 from grokverify.flows.linearised import population_loss
+from grokverify.stats import blocks, interim
 
 PAPER = "Kumar et al., Grokking as the Transition from Lazy to Rich Training Dynamics"
 
@@ -27,7 +28,7 @@ def setting(lab):
     small = {"D": 12, "P": 45, "N": 40, "alpha": 2.0, "eps": 0.1, "rate": 0.5}
     return [
         lab.pick(
-            smoke=small | {"steps": 4000, "runs": 96},
+            smoke=small | {"steps": 4000, "runs": 128},
             standard=small | {"D": 16, "P": 72, "N": 60, "steps": 8000, "runs": 80},
             paper=small | {"D": 20, "P": 80, "N": 100, "rate": 1.0, "steps": 12000, "runs": 64},
         )
@@ -45,21 +46,21 @@ def moments(W, v):
     return (v[..., None] * W).mean(-2), (v[..., None] * W).mT @ W / W.shape[-2]
 
 
-@lru_cache(maxsize=8)
 def descend(lab, D, P, N, alpha, eps, rate, steps, runs, only_readouts=False):
     """Times, then train loss and the three terms of (6), (4, n, R), by closed gradients."""
-    data, W, v = problems(replace(lab, dtype="float32"), D, P, N, alpha, eps, runs)
-    times, c = log_times(steps, 60), 2 * rate / (alpha * P)
-    some = [slice(i, i + 32) for i in range(0, runs, 32)]
-    parts = [follow(data.at(i), W[i], v[i], c, times, only_readouts) for i in some]
+    home = replace(lab, alpha=0.0, dtype="float32")
+    size = (D, P, N, alpha, eps, rate, steps, only_readouts)
+    parts = [follow(here, n, *size) for here, n in blocks(home, runs, 32)]
     seen = torch.cat(parts, -1).nan_to_num(nan=float("inf"), posinf=float("inf"))
-    return W.new_tensor(times), seen
+    return seen.new_tensor(log_times(steps, 60)), seen
 
 
-def follow(data, W, v, c, times, only_readouts):
-    """The records of some of the runs."""
+@lru_cache(maxsize=32)
+def follow(lab, runs, D, P, N, alpha, eps, rate, steps, only_readouts):
+    """The records of a block of runs."""
+    data, W, v = problems(lab, D, P, N, alpha, eps, runs)
+    times, c = log_times(steps, 60), 2 * rate / (alpha * P)
     X, y, (w0, M0), N = data.X, data.y, moments(W, v), W.shape[1]
-    alpha, eps = float(data.alpha[0]), float(data.eps[0])
     W, v, f0, kept = W.clone(), v[..., None], None, []
     for t in range(times[-1] + 1):
         H = torch.bmm(X, W.mT)
@@ -109,6 +110,7 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
+@interim(32, 64)
 def terms(lab, D, P, N, alpha, eps, rate, steps, runs, scale=1.0, bend=1.0, only_readouts=False):
     """Order of events and sizes of the terms, each in more than half of all problems."""
     home = lab.shared(["kumar2024/figure-11", lab.path[3:]])
