@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
+from grokverify._claim import parameters
 from grokverify._evidence import Comparison, Grade, Measurement, Truth, exact
 from grokverify._lab import Lab
 from grokverify._notes import Item
@@ -32,11 +33,18 @@ def interim(*looks: int, of: str = "runs") -> Callable[[Observe], Observe]:
 
     Raises:
         ValueError: there is no look, or they do not increase from 1 on.
+        TypeError: the observation has no such parameter, or one with a default.
     """
     if not looks or any(b <= a for a, b in zip((0, *looks), looks, strict=False)):
         raise ValueError(f"interim{looks} needs numbers of runs that increase, from 1 on.")
 
     def decorate(observe: Observe) -> Observe:
+        if of not in parameters(observe)[0]:
+            raise TypeError(
+                f"interim(of={of!r}) changes how many runs {observe.__name__}() observes: that "
+                f"has to be a parameter of its case, without a default: observe(lab, ..., {of})."
+            )
+
         @wraps(observe)
         def staged(lab: Lab, **case: Any) -> Iterator[Item]:
             planned = lab.pick(smoke=looks, standard=())

@@ -118,3 +118,9 @@ def test_more_runs_add_blocks_with_streams_of_their_own():
     for runs, size in ((0, 4), (4, 0)):
         with pytest.raises(ValueError, match="blocks.. needs at least one run"):
             blocks(lab, runs, size)
+
+
+@pytest.mark.parametrize("observe", [lambda lab, n: [], lambda lab, runs=3: []])
+def test_the_number_of_runs_belongs_to_the_case(observe):
+    with pytest.raises(TypeError, match="has to be a parameter of its case"):
+        interim(2)(observe)
