@@ -119,6 +119,38 @@ def test_long_claims_are_cut_for_several_workers(monkeypatch, capsys, tmp_path, 
     assert list(seen["parts"]) == (seen["refs"] if cut else [])
 
 
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ([], 3600),
+        (["--profile", "standard"], 21600),
+        (["--profile", "paper"], None),
+        (["--timeout", "0"], None),
+        (["--profile", "paper", "--timeout", "2.5"], 2.5),
+    ],
+)
+@pytest.mark.parametrize("command", ["run", "sweep"])
+def test_what_hangs_ends_unless_told_otherwise(monkeypatch, tmp_path, command, words, seconds):
+    seen = {}
+
+    def run(*rest, task, **more):
+        seen.update(task.keywords)
+        return iter(())
+
+    monkeypatch.setattr("grokverify._batch.run", run)
+    monkeypatch.setattr("grokverify._grid.spread", run)
+    one = "kumar2024/kernel-under-decay"
+    main([command, one, *words, "--out", str(tmp_path)])
+    assert seen == {"timeout": seconds}
+
+
+@pytest.mark.parametrize("given", ["-1", "nan", "inf"])
+def test_a_timeout_is_a_time(capsys, given):
+    for command in ("run", "sweep"):
+        assert main([command, "kumar2024/kernel-under-decay", "--timeout", given]) == 2
+        assert f"--timeout {given}: give seconds, or 0 for no end." in capsys.readouterr().err
+
+
 def without_reader(*words):
     """A command whose standard output nobody reads."""
     reader, writer = os.pipe()

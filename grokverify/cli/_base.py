@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 OK, DIFFERS, USAGE, UNDECIDED, ERROR = 0, 1, 2, 3, 4
 LATEST = "reports/latest"
+PATIENCE = "0 for no end (default: an hour at quick, six at standard, none at paper)"
 
 Command = Callable[[str, Callable[[argparse.Namespace], int], str], argparse.ArgumentParser]
 """Adds one command: its name, what it does with the arguments, and its help text."""
@@ -50,6 +52,15 @@ def lab(args: argparse.Namespace) -> Lab:
     except ValueError as e:
         raise Usage(f"--device: {e}") from None
     return Lab(device=device, profile=args.profile, seed=args.seed, memory=memory)
+
+
+def patience(args: argparse.Namespace) -> float | None:
+    """Seconds for a claim or block: by default a hundred times what the dearest one takes."""
+    if args.timeout is None:
+        return {"smoke": 1800.0, "quick": 3600.0, "standard": 21600.0}.get(args.profile)
+    if not 0 <= args.timeout < math.inf:
+        raise Usage(f"--timeout {args.timeout:g}: give seconds, or 0 for no end.")
+    return float(args.timeout) or None
 
 
 def in_bytes(text: str) -> int:

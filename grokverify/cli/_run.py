@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from grokverify.cli._base import LATEST, Command, effort, lab
+from grokverify.cli._base import LATEST, PATIENCE, Command, effort, lab, patience
 
 
 def add(command: Command) -> None:
@@ -17,7 +17,7 @@ def add(command: Command) -> None:
     )
     running.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     running.add_argument("--out", help=f"folder for records and report; {LATEST}")
-    running.add_argument("--timeout", type=float, help="seconds for one claim; none by default")
+    running.add_argument("--timeout", type=float, help=f"seconds for one claim; {PATIENCE}")
     running.add_argument("--resume", action="store_true", help="keep what is still good in --out")
     running.add_argument("--no-isolate", action="store_true", help="run in this very process")
     running.add_argument("--executor", metavar="MODULE:FACTORY", help="called with --workers")
@@ -40,7 +40,7 @@ def _run(args: argparse.Namespace) -> int:
         workers=args.workers,
         out=Path(args.out or LATEST),
         executor=args.executor,
-        timeout=args.timeout,
+        timeout=patience(args),
         isolate=not args.no_isolate,
         resume=args.resume,
         strict=args.out is not None,

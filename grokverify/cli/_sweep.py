@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grokverify._text import safe
-from grokverify.cli._base import ERROR, OK, Command, Usage, claim, effort, lab
+from grokverify.cli._base import (
+    ERROR,
+    OK,
+    PATIENCE,
+    Command,
+    Usage,
+    claim,
+    effort,
+    lab,
+    patience,
+)
 from grokverify.cli._replay import reference
 
 if TYPE_CHECKING:
@@ -32,7 +42,7 @@ def add(command: Command) -> None:
     sweeping.add_argument("--block", type=int, default=8, help="seeds in one block at most")
     sweeping.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     sweeping.add_argument("--executor", metavar="MODULE:FACTORY", help="called with --workers")
-    sweeping.add_argument("--timeout", type=float, help="seconds for one block; none by default")
+    sweeping.add_argument("--timeout", type=float, help=f"seconds for one block; {PATIENCE}")
     sweeping.add_argument("--no-isolate", action="store_true", help="run in this very process")
     sweeping.add_argument("--out", default="reports/sweep", help="folder for the table")
     effort(sweeping)
@@ -56,7 +66,9 @@ def _sweep(args: argparse.Namespace) -> int:
     for name, needed in others.items():
         print(f"left out: {safe(name)}, whose case is {', '.join(needed) or 'nothing'}")
     todo = _grid.blocks(fit, grid, range(args.seed, args.seed + args.seeds), args.block)
-    task = perform if args.no_isolate else partial(_isolate.perform_isolated, timeout=args.timeout)
+    task = (
+        perform if args.no_isolate else partial(_isolate.perform_isolated, timeout=patience(args))
+    )
     since = time.perf_counter()
     with _pool(args) as pool:
         some = _grid.spread(todo, ref, place, pool, task=task, at_once=args.workers)
