@@ -25,12 +25,21 @@ one = Claim(id="t/one", source=Source("p", "l"), statement="s", checks=(holds,),
 """
 
 
-def test_a_record_is_stale_once_a_helper_changes(tmp_path, monkeypatch, capsys):
+STAGED = CLAIMS.replace("check()", "check(dict(runs=4))").replace(
+    "def holds(lab,", "def holds(lab, runs,"
+)
+STAGED = STAGED.replace("def holds", "@stats.interim(2)\ndef holds").replace(
+    "from helper", "from grokverify import stats\nfrom helper"
+)
+
+
+@pytest.mark.parametrize("text", [CLAIMS, STAGED], ids=["plain", "staged"])
+def test_a_record_is_stale_once_a_helper_changes(tmp_path, monkeypatch, capsys, text):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     Path("helper.py").write_text("from deeper import BOUND\n")
     Path("deeper.py").write_text("BOUND = 2\n")
-    Path("claims.py").write_text(CLAIMS)
+    Path("claims.py").write_text(text)
     words = ["run", "claims.py", "--workers", "1", "--no-isolate", "--profile", "smoke"]
     words += ["--out", "out"]
     try:
