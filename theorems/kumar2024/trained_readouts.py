@@ -101,7 +101,8 @@ def by_autograd(lab, D, P, N, alpha, eps, rate, steps):
         rule.zero_grad()
         loss.sum().backward()
         rule.step()
-    return data.X.new_tensor(times), *torch.stack(kept, 1)
+    seen = torch.stack(kept, 1).nan_to_num(nan=float("inf"), posinf=float("inf"))  # diverged
+    return data.X.new_tensor(times), *seen
 
 
 def typical(lab, kth, name, events):
