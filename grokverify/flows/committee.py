@@ -220,7 +220,7 @@ def _descend(
             stack.keep(moving)
         stack.step()
     pages += [_page(problem, twin, Z, residual, t) for t in left]
-    values = torch.stack(pages, 1).nan_to_num(nan=float("inf"), posinf=float("inf"))
+    values = _or_infinite(torch.stack(pages, 1))
     # Past this size a run is noise: its digits depend on the order of sums, which may change.
     gone = (values[0] > _LOST).cummax(0).values
     values = values.masked_fill(gone, float("inf"))
@@ -265,7 +265,7 @@ def train_network(
         probe: (B, Q, D) test inputs; the training inputs where it is left out.
 
     Returns:
-        Train losses (n, B) and sampled test losses (n, B), both in null losses, and W (n, B, N, D).
+        Train and sampled test losses (n, B), in null losses, infinite once diverged; W (n, B, N, D).
     """
     X, a, e, N = problem.X, problem.alpha[:, None], problem.eps[:, None], W.shape[-2]
     Q = X if probe is None else probe
@@ -288,12 +288,12 @@ def train_network(
         (slope,) = torch.autograd.grad(losses.sum(), W)
         V = momentum * V + lr * slope + decay * W.detach()
         W = W.detach() - V
-    train, tested, weights = zip(*kept, strict=True)
-    return torch.stack(train), torch.stack(tested), torch.stack(weights)
+    train, tested, weights = (torch.stack(part) for part in zip(*kept, strict=True))
+    return _or_infinite(train), _or_infinite(tested), weights
 
 
-def _size(H: torch.Tensor) -> torch.Tensor:
-    return H.square().sum(-1)
+def _or_infinite(loss: torch.Tensor) -> torch.Tensor:
+    return loss.nan_to_num(nan=float("inf"), posinf=float("inf"))  # a run that diverged
 
 
 def _squares(M: torch.Tensor) -> torch.Tensor:

@@ -82,6 +82,14 @@ def test_train_network_agrees_and_samples_the_test_loss():
     assert W.shape == (len(times), 2, 7, 4)
 
 
+def test_a_network_that_diverges_has_infinite_losses_and_no_nan():
+    train, test, W = train_network(weights(), small(), 1e4, [0, 40], momentum=0.5)
+    assert torch.isfinite(train[0]).all()
+    assert (train[1] == float("inf")).all()
+    assert (test[1] == float("inf")).all()
+    assert not torch.isfinite(W[1]).all()
+
+
 def test_batch_chunks_and_early_stops_change_nothing(monkeypatch):
     problem = sweep(small(3), alpha=[0.1, 1.0, 30.0])
     whole = descend(problem, 0.2, 3000, records=20)
