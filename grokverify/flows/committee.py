@@ -265,7 +265,7 @@ def train_network(
         probe: (B, Q, D) test inputs; the training inputs where it is left out.
 
     Returns:
-        Train and sampled test losses (n, B), in null losses, infinite once diverged; W (n, B, N, D).
+        Train and sampled test losses (n, B), null losses, infinite once diverged; W (n, B, N, D).
     """
     X, a, e, N = problem.X, problem.alpha[:, None], problem.eps[:, None], W.shape[-2]
     Q = X if probe is None else probe
