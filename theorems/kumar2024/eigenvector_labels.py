@@ -30,8 +30,8 @@ def setting(lab):
     one = {"D": 8, "P": 34, "N": 32, "Q": 120, "runs": 128, "alpha": 20.0, "rate": 0.5}
     return [
         lab.pick(
-            smoke=one | {"steps": 2500, "order": [1, 13, 34]},
-            quick=one | {"steps": 4000, "order": [1, 13, 34]},
+            smoke=one | {"runs": 192, "steps": 2500, "order": [1, 13, 34]},
+            quick=one | {"runs": 192, "steps": 4000, "order": [1, 13, 34]},
             standard=one | {"D": 12, "P": 70, "N": 48, "steps": 8000, "order": [1, 30, 70]},
             paper=one | {"D": 16, "P": 120, "N": 64, "steps": 20000, "order": [1, 50, 120]},
         )
@@ -77,7 +77,7 @@ def as_is(order):
 
 
 @check(setting)
-@interim(48)
+@interim(96)
 def three_regimes(lab, D, P, N, Q, steps, runs, alpha, rate, order, arrange=as_is):
     """At once, late, never: along the order of the eigenvalues."""
     three = trained(lab, D, P, N, Q, steps, runs, alpha, rate, arrange(order))

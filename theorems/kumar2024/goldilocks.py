@@ -26,8 +26,8 @@ def setting(lab):
     """P = 1.25 D, about 4 D and 12.5 D, the first and the last as in Figure 9 (D = 40)."""
     return [
         lab.pick(
-            smoke={"D": 12, "N": 30, "steps": 1000, "runs": 192, "eps": 0.1, "rate": 1.0},
-            quick={"D": 12, "N": 30, "steps": 1500, "runs": 192, "eps": 0.1, "rate": 1.0},
+            smoke={"D": 12, "N": 30, "steps": 1000, "runs": 320, "eps": 0.1, "rate": 1.0},
+            quick={"D": 12, "N": 30, "steps": 1500, "runs": 320, "eps": 0.1, "rate": 1.0},
             standard={"D": 20, "N": 50, "steps": 4500, "runs": 192, "eps": 0.08, "rate": 1.0},
             paper={"D": 40, "N": 100, "steps": 30000, "runs": 64, "eps": 0.05, "rate": 1.0},
         )
@@ -45,7 +45,7 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
-@interim(96)
+@interim(136)
 def three_sizes(lab, D, N, steps, runs, eps, rate, few=1.25, some=4.0, many=12.5):
     """Too few samples, enough and many: final loss, rise, delay and power in linear modes."""
     low, mid, high = (

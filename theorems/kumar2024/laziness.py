@@ -174,8 +174,8 @@ def change_of_weights(lab, D, P, N, steps, runs, alpha, eps, sigma):
 def weight_setting(lab):
     return [
         lab.pick(
-            smoke={"D": 10, "P": 40, "N": 25, "steps": 1500, "runs": 96},
-            quick={"D": 14, "P": 60, "N": 36, "steps": 2000, "runs": 96},
+            smoke={"D": 10, "P": 40, "N": 25, "steps": 1500, "runs": 128},
+            quick={"D": 14, "P": 60, "N": 36, "steps": 2000, "runs": 128},
             standard={"D": 20, "P": 84, "N": 50, "steps": 6000, "runs": 96},
             paper={"D": 40, "P": 200, "N": 100, "steps": 20000, "runs": 96},
         )
@@ -183,7 +183,7 @@ def weight_setting(lab):
 
 
 @check(weight_setting)
-@interim(40)
+@interim(56)
 def collapse(lab, D, P, N, steps, runs, power=2.0):
     """sigma in {1/2, 1, 2} and alpha = sigma^-2: relative change of the weights of each problem."""
     each = [

@@ -30,8 +30,8 @@ def setting(lab):
     small = {"alpha": 0.4, "eps": 0.1, "rate": 1.0}
     return [
         lab.pick(
-            smoke={"D": 12, "P": 45, "N": 30, "steps": 1500, "runs": 128} | small,
-            quick={"D": 14, "P": 54, "N": 35, "steps": 2000, "runs": 128} | small,
+            smoke={"D": 12, "P": 45, "N": 30, "steps": 1500, "runs": 192} | small,
+            quick={"D": 14, "P": 54, "N": 35, "steps": 2000, "runs": 192} | small,
             standard={"D": 20, "P": 80, "N": 50, "steps": 5000, "runs": 128}
             | {"alpha": 0.4, "eps": 0.08, "rate": 1.6},
             paper={"D": 100, "P": 550, "N": 500, "steps": 25000, "runs": 64}
@@ -87,7 +87,7 @@ def curve(run, which, of, printed=None, beside="printed", plot=""):
 
 
 @check(setting)
-@interim(48)
+@interim(96)
 def in_iid_runs(
     lab,
     D,

@@ -22,7 +22,7 @@ def setting(lab):
     small = {"alpha": 0.4, "eps": 0.1, "rate": 1.0}
     return [
         lab.pick(
-            smoke={"D": 12, "P": 45, "N": 30, "steps": 1500, "runs": 96} | small,
+            smoke={"D": 12, "P": 45, "N": 30, "steps": 1500, "runs": 128} | small,
             quick={"D": 14, "P": 54, "N": 35, "steps": 2000, "runs": 128} | small,
             standard={"D": 20, "P": 80, "N": 50, "steps": 5000, "runs": 128}
             | {"alpha": 0.4, "eps": 0.08, "rate": 1.6},
@@ -38,7 +38,7 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
-@interim(48)
+@interim(72)
 def terms_in_iid_runs(lab, D, P, N, steps, runs, alpha, eps, rate, scale=1.0, bend=1.0):
     """Order of events and sizes of the terms, each in more than half of all problems."""
     problem = sample(lab, runs, D=D, P=P, N=N, alpha=alpha * scale, eps=eps * bend)

@@ -24,7 +24,7 @@ ALPHA = 0.4
 def setting(lab):
     return [
         lab.pick(
-            smoke={"D": 12, "P": 50, "N": 30, "steps": 3500, "runs": 96, "eps": 0.1, "rate": 1.0},
+            smoke={"D": 12, "P": 50, "N": 30, "steps": 3500, "runs": 128, "eps": 0.1, "rate": 1.0},
             standard={"D": 20, "P": 80, "N": 50, "steps": 7000, "runs": 96}
             | {"eps": 0.08, "rate": 1.0},
             paper={"D": 100, "P": 450, "N": 500, "steps": 60000, "runs": 64}
@@ -64,7 +64,7 @@ def in_natural_time(eps, late):
 
 
 @check(setting)
-@interim(48)
+@interim(64)
 def along_eps(lab, D, P, N, steps, runs, eps, rate, order=(0, 1, 2), clock=in_steps):
     """eps doubled twice: delay, rise and final loss of each problem in order."""
     problem, run = trained(lab, D, P, N, steps, runs, doubled(eps), rate)

@@ -127,7 +127,7 @@ ALPHA, LOW, LATER = 0.4, 0.2, 0.23
 def setting(lab):
     few = {"runs": 96, "eps": 0.1, "rate": 0.5}
     one = lab.pick(
-        smoke=few | {"D": 12, "P": 60, "N": 30, "steps": 2500},
+        smoke=few | {"runs": 128, "D": 12, "P": 60, "N": 30, "steps": 2500},
         standard=few | {"D": 20, "P": 120, "N": 50, "steps": 6000, "eps": 0.08, "rate": 0.8},
         paper={"D": 40, "P": 300, "N": 100, "steps": 20000, "runs": 64, "eps": 0.05, "rate": 1.0},
     )
@@ -141,7 +141,7 @@ def problems(lab, D, P, N, runs, eps, k):
 
 
 @check(setting)
-@interim(48)
+@interim(56)
 def groks(lab, k, D, P, N, steps, runs, eps, rate, more=1):
     """The reduced network and its linearisation, losses as expectations."""
     run = descend(problems(lab, D, more * P, N, runs, eps, k), rate, steps)

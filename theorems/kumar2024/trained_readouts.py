@@ -28,7 +28,7 @@ def setting(lab):
     small = {"D": 12, "P": 45, "N": 40, "alpha": 2.0, "eps": 0.1, "rate": 0.5}
     return [
         lab.pick(
-            smoke=small | {"steps": 4000, "runs": 128},
+            smoke=small | {"steps": 4000, "runs": 160},
             standard=small | {"D": 16, "P": 72, "N": 60, "steps": 8000, "runs": 80},
             paper=small | {"D": 20, "P": 80, "N": 100, "rate": 1.0, "steps": 12000, "runs": 64},
         )
@@ -111,7 +111,7 @@ def typical(lab, kth, name, events):
 
 
 @check(setting)
-@interim(32, 64)
+@interim(64, 96)
 def terms(lab, D, P, N, alpha, eps, rate, steps, runs, scale=1.0, bend=1.0, only_readouts=False):
     """Order of events and sizes of the terms, each in more than half of all problems."""
     home = lab.shared(["kumar2024/figure-11", lab.path[3:]])
