@@ -186,7 +186,7 @@ labels = Claim(
 
 
 @check(setting)
-@interim(48)
+@interim(96)
 def same_table(lab, D, P, N, Q, steps, runs, alpha, rate, order, scale=1.0):
     """The linearisation at the start ends at the same test loss, and is low where it is."""
     three = trained(lab, D, P, N, Q, steps, runs, alpha * scale, rate, order)
