@@ -1,7 +1,7 @@
 """Kumar et al., Figures 9, 10 and 13(a): how many samples grok, and what removes or keeps it.
 
-Cost: a few hundred runs of P D^2 operations a step. Each claim quick 8 s,
-standard 35 to 80 s.
+Cost: a few hundred runs of P D^2 operations a step. Each claim quick 7 s,
+standard 50 to 100 s.
 """
 
 from dataclasses import replace

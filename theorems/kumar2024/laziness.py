@@ -1,7 +1,7 @@
 """Kumar et al., Figures 3(a) and 7: the output scale alpha, and the weight scale that acts like it.
 
 Cost: a few hundred runs of P D^2 operations a step; the backward order is read off the same runs.
-Each claim quick 6 s, standard 50 s at most.
+Each claim quick 6 s, standard 100 s at most.
 """
 
 from functools import lru_cache

@@ -1,7 +1,7 @@
 """Kumar et al., Figures 1 and 4: grokking curves of the polynomial regression, and what is in them.
 
 Cost: a few dozen runs of P D^2 operations a step; the unreduced network for fewer runs beside them.
-The first claim takes 7 s at quick and 40 s at standard, the others less.
+The first claim takes 11 s at quick and 55 s at standard, the others less.
 """
 
 from dataclasses import replace

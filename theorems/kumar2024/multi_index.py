@@ -1,6 +1,6 @@
 """Kumar et al., Figure 14, Section 15.1: targets of several directions.
 
-Cost: a few hundred runs of P D^2 operations a step. Quick 8 s, standard 70 s.
+Cost: a few hundred runs of P D^2 operations a step. Quick 7 s, standard 85 s.
 """
 
 from dataclasses import replace
