@@ -36,7 +36,7 @@ class Notes:
     curves: dict[tuple[str, str], Series] = field(default_factory=dict)
     undecided: list[str] = field(default_factory=list)
     grade: Grade = Grade.SYMBOLIC
-    risk: Fraction = Fraction(0)
+    spent: dict[str, Fraction] = field(default_factory=dict)  # risk, by each comparison
     risks: dict[str, Fraction] = field(default_factory=dict)  # of each hull
     cases: int = 0
     witness: dict[str, Any] | None = None  # where a comparison failed first ...
@@ -51,6 +51,10 @@ class Notes:
     certificates: tuple[Certificate, ...] = ()
     certified: int = 0  # how many certificates were seen, kept or not
     cheapest: tuple[float, int] | None = None  # seconds and place in the list of the cheapest case
+
+    @property
+    def risk(self) -> Fraction:
+        return sum(self.spent.values(), Fraction(0))
 
     @property
     def comparisons(self) -> int:
@@ -70,7 +74,7 @@ class Notes:
             self._certify(item.right, item.name, "bound")
             self.tallies[item.name] = _tally(self.tallies.get(item.name), _once(item))
             self.grade = min(self.grade, item.grade)
-            self.risk += Fraction(item.risk)
+            self.spent[item.name] = self.spent.get(item.name, Fraction(0)) + Fraction(item.risk)
             if drawn.get() and not item.risk:  # else the draws are trials, and the risk counts them
                 self.coverage = weaker(self.coverage, "drawn")
 
@@ -91,13 +95,14 @@ class Notes:
         if self.ended:
             return self
         hulls, tallies, curves = dict(self.hulls), dict(self.tallies), dict(self.curves)
-        risks = dict(self.risks)
+        risks, spent = dict(self.risks), dict(self.spent)
         failed = self if self.failing else other  # a negative control goes on after its first
         for name, m in other.hulls.items():
             hulls[name] = _hull(hulls.get(name), m)
             risks[name] = risks.get(name, Fraction(0)) + other.risks[name]
         for name, t in other.tallies.items():
             tallies[name] = _tally(tallies.get(name), t)
+            spent[name] = spent.get(name, Fraction(0)) + other.spent[name]
         for key, s in other.curves.items():
             curves[key] = joined(curves.get(key), s)
         return Notes(
@@ -107,7 +112,7 @@ class Notes:
             curves=curves,
             undecided=self.undecided + other.undecided,
             grade=min(self.grade, other.grade),
-            risk=self.risk + other.risk,
+            spent=spent,
             risks=risks,
             cases=self.cases + other.cases,
             witness=failed.witness,
@@ -122,6 +127,12 @@ class Notes:
             certificates=_shelved((*self.certificates, *other.certificates)),
             certified=self.certified + other.certified,
             cheapest=min(filter(None, (self.cheapest, other.cheapest)), default=None),
+        )
+
+    def compared(self) -> tuple[Tally, ...]:
+        """The tallies, each with the summed risk of its comparisons."""
+        return tuple(
+            replace(t, risk=min(1.0, float(self.spent[name]))) for name, t in self.tallies.items()
         )
 
     def constants(self) -> tuple[Measurement, ...]:
@@ -150,10 +161,13 @@ def to_plain(notes: Notes) -> dict[str, Any]:
     )
     texts = ["failing", "detail", "error", "skipped", "unsteady", "coverage", "undecided", "ended"]
     texts += ["certified"]
-    risks = {name: [r.numerator, r.denominator] for name, r in notes.risks.items()}
+    spent, risks = (
+        {name: [r.numerator, r.denominator] for name, r in some.items()}
+        for some in (notes.spent, notes.risks)
+    )
     return {
         "seen": records.encode(carrier),
-        "risk": [notes.risk.numerator, notes.risk.denominator],
+        "spent": spent,
         "risks": risks,
         "cheapest": list(notes.cheapest) if notes.cheapest else None,
         **{name: getattr(notes, name) for name in texts},
@@ -163,7 +177,7 @@ def to_plain(notes: Notes) -> dict[str, Any]:
 def from_plain(body: dict[str, Any]) -> Notes:
     """The inverse of ``to_plain``."""
     seen = records.outcome(body["seen"])
-    kept = ("seen", "risk", "risks", "cheapest")
+    kept = ("seen", "spent", "risks", "cheapest")
     rest = {k: v for k, v in body.items() if k not in kept}
     return Notes(
         hulls={m.name: m for m in seen.constants},
@@ -171,7 +185,7 @@ def from_plain(body: dict[str, Any]) -> Notes:
         rows=list(seen.rows),
         curves={s.key: s for s in seen.series},
         grade=seen.grade,
-        risk=Fraction(*body["risk"]),
+        spent={name: Fraction(*r) for name, r in body["spent"].items()},
         risks={name: Fraction(*r) for name, r in body["risks"].items()},
         cases=seen.cases,
         witness=seen.witness,

@@ -27,7 +27,7 @@ def outcome(check: Check, notes: Notes) -> Outcome:
         breaks=check.breaks,
         clause=check.clause,
         must=check.must,
-        tallies=tuple(notes.tallies.values()),
+        tallies=notes.compared(),
         constants=notes.constants(),
         rows=tuple(notes.rows),
         series=tuple(notes.curves.values()),

@@ -46,8 +46,8 @@ class Tally:
 
     ``decided`` holds the numbers behind it, the shortest first, as far as a record has room;
     ``left_out`` counts the comparisons whose numbers it had no room for.
-    ``caught`` is the violation that trials which held would have caught with 99 % power, in the
-    worst of the cases.
+    ``risk`` is what its comparisons spent in all. ``caught`` is the violation that trials which
+    held would have caught with 99 % power, in the worst of the cases.
     """
 
     name: str

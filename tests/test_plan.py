@@ -185,6 +185,18 @@ def test_cases_that_cannot_be_listed_are_one_unit_which_says_why(lab):
     assert "ZeroDivisionError" in cut(one, lab, 5).reason
 
 
+def test_each_comparison_tells_what_it_spent(lab):
+    @check(dict(n=1), dict(n=2))
+    def often(lab, n, p=1.0):
+        for k, name in enumerate("PQ", 1):
+            yield stats.frequency(name, [p > 0.5] * 60, lab.share(k)).at_least(0.5)
+
+    told = verify(claim(often), lab).checks[0]
+    first = lab.share(1)  # the check's; half and a sixth of it are those of P and Q
+    assert {t.name: t.risk for t in told.tallies} == pytest.approx({"P": first / 2, "Q": first / 6})
+    assert sum(t.risk for t in told.tallies) == pytest.approx(told.risk)
+
+
 values = st.floats(-1e6, 1e6) | st.integers(-(10**30), 10**30) | st.fractions()
 risks = st.floats(0, 1e-3)
 
