@@ -191,7 +191,7 @@ def test_each_comparison_tells_what_it_spent(lab):
         for k, name in enumerate("PQ", 1):
             yield stats.frequency(name, [p > 0.5] * 60, lab.share(k)).at_least(0.5)
 
-    told = verify(claim(often), lab).checks[0]
+    told = verify(claim(often, controls=(often.but(p=0.0),)), lab).checks[0]
     first = lab.share(1)  # the check's; half and a sixth of it are those of P and Q
     assert {t.name: t.risk for t in told.tallies} == pytest.approx({"P": first / 2, "Q": first / 6})
     assert sum(t.risk for t in told.tallies) == pytest.approx(told.risk)
