@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import wraps
+from inspect import signature
 from typing import Any
 
-from grokverify._claim import parameters
 from grokverify._evidence import Comparison, Grade, Measurement, Truth, exact
 from grokverify._lab import Lab
-from grokverify._notes import Item
 
-Observe = Callable[..., Iterator[Item]]
+Observe = Callable[..., Iterator[Any]]  # what a check is made of: it yields what a check may yield
 
 
 def interim(*looks: int, of: str = "runs") -> Callable[[Observe], Observe]:
@@ -39,14 +38,15 @@ def interim(*looks: int, of: str = "runs") -> Callable[[Observe], Observe]:
         raise ValueError(f"interim{looks} needs numbers of runs that increase, from 1 on.")
 
     def decorate(observe: Observe) -> Observe:
-        if of not in parameters(observe)[0]:
+        runs = signature(observe).parameters.get(of)
+        if runs is None or runs.default is not runs.empty:
             raise TypeError(
                 f"interim(of={of!r}) changes how many runs {observe.__name__}() observes: that "
                 f"has to be a parameter of its case, without a default: observe(lab, ..., {of})."
             )
 
         @wraps(observe)
-        def staged(lab: Lab, **case: Any) -> Iterator[Item]:
+        def staged(lab: Lab, **case: Any) -> Iterator[Any]:
             planned = lab.pick(smoke=looks, standard=())
             sizes = [*(n for n in planned if n < case[of]), case[of]]
             part = replace(lab, alpha=lab.alpha / len(sizes))
@@ -79,7 +79,7 @@ def blocks(lab: Lab, runs: int, size: int) -> list[tuple[Lab, int]]:
     return [(lab.at(["block", i]), min(size, runs - i)) for i in range(0, runs, size)]
 
 
-def _settled(seen: list[Item]) -> bool:
+def _settled(seen: list[Any]) -> bool:
     """A tolerance that fails settles nothing: with more runs a median may come within it."""
     return all(
         c.truth is Truth.HOLDS or (c.truth is Truth.FAILS and c.grade is Grade.STATISTICAL)
@@ -88,7 +88,7 @@ def _settled(seen: list[Item]) -> bool:
     )
 
 
-def _charged(item: Item, looks: int) -> Item:
+def _charged(item: Any, looks: int) -> Any:
     """With the risk of all looks: that one of them misses is at most the sum."""
     if isinstance(item, Comparison):
         left, right = (replace(m, risk=looks * m.risk) for m in (item.left, item.right))
