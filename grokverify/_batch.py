@@ -241,11 +241,9 @@ class Batch:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _splits(self, ref: str) -> bool:
-        # Two workers compute twice what checks share: that pays above quick alone.
-        long = self.costs.get(ref) in ("minutes", "gpu") and self.lab.pick(
-            smoke=False, standard=True
-        )
-        return self.split == "always" or (self.split == "auto" and long and self.workers > 1)
+        above = self.lab.pick(smoke=False, standard=True)  # quick: blocks repeat what checks share
+        heavy = above and self.workers > 1 and self.costs.get(ref) in ("minutes", "gpu")
+        return self.split == "always" or (self.split == "auto" and heavy)
 
     def _started(self, ref: str, lab: Lab) -> None:
         """Written ahead: if the run dies, its records name the claims that were under way."""
