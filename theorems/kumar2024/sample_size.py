@@ -80,7 +80,7 @@ def one_mode_less(D, N):
 def samples_needed(lab, D, N, eps, most):
     """The least number of inputs from which ridgeless regression predicts a fresh label exactly."""
     X, slope, _ = gradients(lab, D, N, most + 1, eps)
-    b = lab.integers("b", -9, 10, D).cpu().numpy().astype(object)
+    b = lab.integers("b", 1, 10, D).cpu().numpy().astype(object)  # 0 would need no sample
     K = (X @ X.T) * (slope @ slope.T)
     y = (X @ b) ** 2
     for P in range(most, 0, -1):  # predict the last input from the first P
