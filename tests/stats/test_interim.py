@@ -78,6 +78,10 @@ def test_one_that_fails_beside_one_that_is_open_asks_for_more_runs():
     assert settle([fails]) == [3]
 
 
+def test_a_look_that_compares_nothing_settles_nothing():
+    assert settle([]) == [3, 6, 9]
+
+
 def test_larger_profiles_and_small_cases_look_once():
     undecided = [frequency("P", [True, False], 1e-3).at_least(0.5)]
     assert settle(undecided, profile="standard") == [9]

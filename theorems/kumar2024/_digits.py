@@ -83,7 +83,7 @@ def block(lab, H, P, Q, runs, steps, alpha, decay):
 @lru_cache(maxsize=16)
 def by_autograd(lab, H, P, Q, steps, alpha, decay):
     """The same for few runs, by torch's AdamW and automatic differentiation, without the norm."""
-    ((home, _),) = blocks(lab, FEW, FEW)
+    ((home, _),) = blocks(lab, FEW, FEW)  # the networks of ``curves``
     theta, x, c, z, e = problem(home, H, P, Q, FEW)
     W1, a, W2, b, W3, d = leaves = [p.clone().requires_grad_() for p in theta]
     rule = torch.optim.AdamW(leaves, lr=RATE, weight_decay=decay)
@@ -126,18 +126,13 @@ def few(lab):
     return replace(streams(lab, "kumar2024/figure-6-a").at("few"), dtype="float64")
 
 
-def apart(lab, H, P, Q, steps, alpha, decay, slip):
-    """Between the closed gradients and torch, for the same few networks and all records: the
-    largest difference of a share of errors and of a log train loss; slip is on torch's alpha."""
+def agree(lab, name, H, P, Q, steps, alpha, decay, slip):
+    """The closed gradients and torch on the same few networks, at all records: no image is told
+    apart, and no train loss beyond rounding; slip is on torch's alpha."""
     _, *mine, _ = curves(few(lab), H, P, Q, FEW, steps, alpha, decay)
     _, *torchs = by_autograd(few(lab), H, P, Q, steps, slip * alpha, decay)
     fit, far, loss = zip(mine, torchs, strict=True)
     off = max(float((a - b).abs().max()) for a, b in (fit, far))
-    return off, float((loss[0] / loss[1]).log().abs().max())
-
-
-def agree(lab, name, *size_alpha_decay_slip):
-    """Both differences against a bound: no image is told apart, and no loss beyond rounding."""
-    off, gap = apart(lab, *size_alpha_decay_slip)
+    gap = float((loss[0] / loss[1]).log().abs().max())
     yield approx(f"largest difference of an error rate, {name}", off).at_most(1e-3)
     yield approx(f"largest difference of a log train loss, {name}", gap).at_most(1e-6)

@@ -216,7 +216,7 @@ threshold = Claim(
         r"predicts the target exactly from $P = \frac{1}{2} D(D+3)$ samples in general position, "
         r"and not from fewer."
     ),
-    hypotheses=("ridgeless regression", "weights and inputs in general position"),
+    hypotheses=("ridgeless regression", "general position of weights and inputs", "target not 0"),
     checks=(rank_of_the_kernel, exact_regression, gaussian_regression),
     controls=(
         rank_of_the_kernel.but(formula=skew_loss_ignored),

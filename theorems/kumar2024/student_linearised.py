@@ -36,6 +36,7 @@ def losses(lab, H, P, Q, steps, runs, linear, speed, centred):
 
 @lru_cache(maxsize=32)
 def block(lab, H, P, Q, steps, runs, linear, speed, centred):
+    """The same for a block of problems."""
     student, x, y, z, w = problem(lab, H, P, Q, runs)
     null = w.square().mean((1, 2))
     if centred:
